@@ -1,0 +1,404 @@
+"""The catalogue: the library's record of truth.
+
+Sources, frames, generations of vectors, and the commits that say what counts. One process writes at a time
+(the library's lock sees to it); any number read.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from semantic_media_search.errors import LibraryCorruptError, LibraryNotFoundError
+from semantic_media_search.ingest import schema
+from semantic_media_search.records import FrameRecord, ModelInfo
+
+CATALOG_NAME = "catalog.sqlite"
+OK, SKIPPED, UNAVAILABLE, REMOVED = "ok", "skipped", "unavailable", "removed"
+_IDS_A_QUERY = 1_000
+
+_FRAME_COLUMNS = """
+    f.frame_id, s.video_id, f.timestamp, f.width, f.height, s.path, s.kind, f.interval_start, f.interval_end,
+    s.captured_at, s.duration, s.width, s.height, s.camera, s.latitude, s.longitude
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """The vectors of one model: how many rows count, and the graph over the first `indexed_rows` of them."""
+
+    generation: int
+    model: ModelInfo
+    rows: int = 0
+    index_file: str | None = None
+    indexed_rows: int = 0
+    ef_search: int | None = None
+    recall: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What counts, as of one instant: all else on the disk is ignored, and cut back by the next writer."""
+
+    commit_id: int = 0
+    next_frame: int = 0
+    generation: Generation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A folder whose media belong to the library."""
+
+    root_id: int
+    path: str
+    only_kind: str | None
+    reachable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One media file that the library knows. `source_id` is None until it is stored."""
+
+    source_id: int | None
+    root_id: int
+    path: str
+    kind: str
+    size: int
+    mtime_ns: int
+    content_hash: str | None = None
+    state: str = OK
+    reason: str | None = None
+    video_id: str | None = None
+    captured_at: str | None = None
+    width: int | None = None
+    height: int | None = None
+    duration: float | None = None
+    camera: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRow:
+    """One frame as the catalogue keeps it."""
+
+    frame_id: int
+    timestamp: float | None
+    interval: tuple[float, float] | None
+    width: int
+    height: int
+    phash: int
+
+
+class Catalog:
+    """The SQLite file of one library. Not to be shared between threads: open one each.
+
+    `Catalog.create` for the writer, `Catalog.open` for readers.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, frames_dir: Path):
+        self._db = connection
+        self.path = path
+        self._frames_dir = frames_dir
+
+    @classmethod
+    def create(cls, library: Path, frames_dir: Path) -> "Catalog":
+        """Open for writing, making the catalogue where there is none."""
+        path = library / CATALOG_NAME
+        connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        schema.create_or_check(connection, str(path))
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        return cls(connection, path, frames_dir)
+
+    @classmethod
+    def open(cls, library: Path, frames_dir: Path) -> "Catalog":
+        """Open for reading. Raises LibraryNotFoundError where there is no catalogue."""
+        path = library / CATALOG_NAME
+        if not path.is_file() or path.stat().st_size == 0:
+            raise LibraryNotFoundError(
+                f"there is no library in {library}; make one with `media-search update YOUR_FOLDER`"
+            )
+        uri = path.resolve().as_uri() + "?mode=ro"
+        try:
+            connection = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
+            schema.create_or_check(connection, str(path))
+        except sqlite3.OperationalError as error:
+            raise LibraryCorruptError(f"cannot open the catalogue {path}: {error}") from error
+        return cls(connection, path, frames_dir)
+
+    def close(self) -> None:
+        """Close the file; the object cannot be used afterwards."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing: what is written inside is stored together when the block ends without an error."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Everything read inside the block is of one instant."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("COMMIT")
+
+    # commits and generations
+
+    def last_commit(self) -> Commit:
+        """The newest commit, or an empty one in a new catalogue."""
+        row = self._db.execute(
+            "SELECT commit_id, next_frame, generation FROM commits ORDER BY commit_id DESC LIMIT 1"
+        ).fetchone()
+        if row is None:
+            return Commit()
+        commit_id, next_frame, number = row
+        return Commit(commit_id, next_frame, None if number is None else self.generation(number))
+
+    def add_commit(self, next_frame: int, generation: int | None) -> int:
+        """Store a commit, within a transaction, and return its id; earlier ones are dropped."""
+        (commit_id,) = self._db.execute(
+            "INSERT INTO commits (created_at, next_frame, generation) VALUES (?, ?, ?) RETURNING commit_id",
+            (datetime.now(UTC).isoformat(timespec="seconds"), next_frame, generation),
+        ).fetchone()
+        self._db.execute("DELETE FROM commits WHERE commit_id < ?", (commit_id,))
+        return int(commit_id)
+
+    def committed_at(self) -> str | None:
+        """When the newest commit was made, ISO 8601 in UTC."""
+        row = self._db.execute("SELECT created_at FROM commits ORDER BY commit_id DESC LIMIT 1").fetchone()
+        return str(row[0]) if row else None
+
+    def add_generation(self, model: ModelInfo) -> Generation:
+        """Begin a generation of vectors by this model."""
+        (number,) = self._db.execute(
+            "INSERT INTO generations (model, version, fingerprint, dim) VALUES (?, ?, ?, ?) RETURNING generation",
+            (model.name, model.version, model.fingerprint, model.dim),
+        ).fetchone()
+        return Generation(int(number), model)
+
+    def generation(self, number: int) -> Generation:
+        """A generation by its number. Raises LibraryCorruptError where it is named but not held."""
+        for generation in self.generations():
+            if generation.generation == number:
+                return generation
+        raise LibraryCorruptError(
+            f"{self.path} names generation {number} of vectors but does not hold it; run `media-search index --rebuild`"
+        )
+
+    def generations(self) -> list[Generation]:
+        """Every generation, oldest first."""
+        rows = self._db.execute(
+            "SELECT generation, model, version, fingerprint, dim, rows, index_file, indexed_rows, ef_search, recall"
+            " FROM generations ORDER BY generation"
+        )
+        return [Generation(row[0], ModelInfo(*row[1:5]), *row[5:]) for row in rows]
+
+    def put_generation(self, generation: Generation) -> None:
+        """Store how far a generation has come."""
+        self._db.execute(
+            "UPDATE generations SET rows = ?, index_file = ?, indexed_rows = ?, ef_search = ?, recall = ?"
+            " WHERE generation = ?",
+            (
+                generation.rows,
+                generation.index_file,
+                generation.indexed_rows,
+                generation.ef_search,
+                generation.recall,
+                generation.generation,
+            ),
+        )
+
+    def drop_generation(self, number: int) -> None:
+        """Forget a generation that no commit names."""
+        self._db.execute("DELETE FROM generations WHERE generation = ?", (number,))
+
+    def next_video_number(self) -> int:
+        """One more than the highest number in a video_id so far (`vid_01`, `vid_02`, ...)."""
+        (highest,) = self._db.execute("SELECT max(CAST(substr(video_id, 5) AS INTEGER)) FROM sources").fetchone()
+        return int(highest or 0) + 1
+
+    # roots and sources
+
+    def add_root(self, path: str, only_kind: str | None) -> int:
+        """Add a folder to the library (or find it there); returns its id."""
+        self._db.execute("INSERT OR IGNORE INTO roots (path, only_kind) VALUES (?, ?)", (path, only_kind))
+        (root_id,) = self._db.execute("SELECT root_id FROM roots WHERE path = ?", (path,)).fetchone()
+        return int(root_id)
+
+    def roots(self) -> list[Root]:
+        """The folders of the library, in the order in which they were added."""
+        rows = self._db.execute("SELECT root_id, path, only_kind, reachable FROM roots ORDER BY root_id")
+        return [Root(root_id, path, only_kind, bool(reachable)) for root_id, path, only_kind, reachable in rows]
+
+    def set_reachable(self, root_id: int, *, reachable: bool) -> None:
+        """Note whether a folder could be read."""
+        self._db.execute("UPDATE roots SET reachable = ? WHERE root_id = ?", (reachable, root_id))
+
+    def sources(self) -> dict[str, Source]:
+        """Every source known, removed ones too, by path."""
+        rows = self._db.execute(
+            "SELECT source_id, root_id, path, kind, size, mtime_ns, content_hash, state, reason, video_id,"
+            " captured_at, width, height, duration, camera, latitude, longitude FROM sources ORDER BY source_id"
+        )
+        return {row[2]: Source(*row) for row in rows}
+
+    def put_source(self, source: Source) -> int:
+        """Store a source, new or changed, under its path; returns its id."""
+        (source_id,) = self._db.execute(
+            "INSERT INTO sources (source_id, root_id, path, kind, size, mtime_ns, content_hash, state, reason,"
+            " video_id, captured_at, width, height, duration, camera, latitude, longitude)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (source_id) DO UPDATE SET root_id = excluded.root_id, path = excluded.path,"
+            " kind = excluded.kind, size = excluded.size, mtime_ns = excluded.mtime_ns,"
+            " content_hash = excluded.content_hash, state = excluded.state, reason = excluded.reason,"
+            " video_id = excluded.video_id, captured_at = excluded.captured_at, width = excluded.width,"
+            " height = excluded.height, duration = excluded.duration, camera = excluded.camera,"
+            " latitude = excluded.latitude, longitude = excluded.longitude RETURNING source_id",
+            (
+                source.source_id,
+                source.root_id,
+                source.path,
+                source.kind,
+                source.size,
+                source.mtime_ns,
+                source.content_hash,
+                source.state,
+                source.reason,
+                source.video_id,
+                source.captured_at,
+                source.width,
+                source.height,
+                source.duration,
+                source.camera,
+                source.latitude,
+                source.longitude,
+            ),
+        ).fetchone()
+        return int(source_id)
+
+    def set_source_state(self, source_id: int, state: str) -> None:
+        """Note what has become of a source."""
+        self._db.execute("UPDATE sources SET state = ? WHERE source_id = ?", (state, source_id))
+
+    def source_of_video(self, video_id: str) -> Source | None:
+        """The source that a video_id names, or None."""
+        row = self._db.execute(
+            "SELECT source_id, root_id, path, kind, size, mtime_ns, content_hash, state, reason, video_id,"
+            " captured_at, width, height, duration, camera, latitude, longitude FROM sources WHERE video_id = ?",
+            (video_id,),
+        ).fetchone()
+        return Source(*row) if row else None
+
+    def counts_by(self, column: str) -> dict[str, int]:
+        """How many sources there are by `state` or by `kind` (removed ones left out of the latter)."""
+        queries = {
+            "state": "SELECT state, count(*) FROM sources GROUP BY state",
+            "kind": "SELECT kind, count(*) FROM sources WHERE state = 'ok' GROUP BY kind",
+        }
+        return {str(value): int(count) for value, count in self._db.execute(queries[column])}
+
+    def skipped(self) -> list[tuple[str, str]]:
+        """(path, reason) of every source that could not be used, or not whole."""
+        rows = self._db.execute(
+            "SELECT path, reason FROM sources WHERE reason IS NOT NULL AND state IN ('ok', 'skipped') ORDER BY path"
+        )
+        return [(str(path), str(reason)) for path, reason in rows]
+
+    # frames
+
+    def add_frames(self, source_id: int, frames: Iterable[FrameRow]) -> None:
+        """Store new frames of a source."""
+        self._db.executemany(
+            "INSERT INTO frames (frame_id, source_id, timestamp, interval_start, interval_end, width, height, phash)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (f.frame_id, source_id, f.timestamp, *(f.interval or (None, None)), f.width, f.height, _signed(f.phash))
+                for f in frames
+            ),
+        )
+
+    def set_frames_live(self, source_id: int, *, live: bool) -> int:
+        """Take a source's frames out of the results, or bring them back; returns how many there are."""
+        return self._db.execute("UPDATE frames SET live = ? WHERE source_id = ?", (live, source_id)).rowcount
+
+    def frame(self, frame_id: int) -> FrameRecord | None:
+        """A live frame by its id, or None."""
+        found = self.frames([frame_id])
+        return found[0] if found else None
+
+    def frames(self, frame_ids: Sequence[int]) -> list[FrameRecord]:
+        """Live frames by id, in the order asked for; ids that are not there are left out."""
+        by_id: dict[int, FrameRecord] = {}
+        for start in range(0, len(frame_ids), _IDS_A_QUERY):
+            some = list(frame_ids[start : start + _IDS_A_QUERY])
+            rows = self._db.execute(
+                f"SELECT {_FRAME_COLUMNS} FROM frames f JOIN sources s USING (source_id)"  # noqa: S608
+                f" WHERE f.live = 1 AND f.frame_id IN ({','.join('?' * len(some))})",
+                some,
+            )
+            by_id |= {row[0]: self._record(row) for row in rows}
+        return [by_id[frame_id] for frame_id in frame_ids if frame_id in by_id]
+
+    def live_frames(self, start: int = 0, stop: int | None = None) -> Iterator[FrameRecord]:
+        """Live frames with start <= frame_id < stop, in frame_id order."""
+        rows = self._db.execute(
+            f"SELECT {_FRAME_COLUMNS} FROM frames f JOIN sources s USING (source_id)"  # noqa: S608
+            " WHERE f.live = 1 AND f.frame_id >= ? AND f.frame_id < ? ORDER BY f.frame_id",
+            (start, 2**62 if stop is None else stop),
+        )
+        for row in rows:
+            yield self._record(row)
+
+    def frames_of(self, source_id: int) -> list[int]:
+        """The ids of a source's frames, removed ones too, in order."""
+        rows = self._db.execute("SELECT frame_id FROM frames WHERE source_id = ? ORDER BY frame_id", (source_id,))
+        return [int(frame_id) for (frame_id,) in rows]
+
+    def frame_count(self, start: int = 0) -> int:
+        """How many live frames there are, from this frame_id on."""
+        (total,) = self._db.execute("SELECT count(*) FROM frames WHERE frame_id >= ?", (start,)).fetchone()
+        (removed,) = self._db.execute(
+            "SELECT count(*) FROM frames WHERE live = 0 AND frame_id >= ?", (start,)
+        ).fetchone()
+        return int(total) - int(removed)
+
+    def removed_frames(self) -> list[int]:
+        """The ids of the frames that have left the results, in order."""
+        return [int(row[0]) for row in self._db.execute("SELECT frame_id FROM frames WHERE live = 0 ORDER BY frame_id")]
+
+    def _record(self, row: tuple[object, ...]) -> FrameRecord:
+        (frame_id, video_id, timestamp, width, height, path, kind, start, end, *facts) = row
+        captured_at, duration, source_width, source_height, camera, latitude, longitude = facts
+        return FrameRecord(  # the columns' types are the schema's
+            frame_id=frame_id,  # type: ignore[arg-type]
+            video_id=video_id,  # type: ignore[arg-type]
+            frame_path=(self._frames_dir / f"{frame_id}.jpg").as_posix(),
+            timestamp=timestamp,  # type: ignore[arg-type]
+            width=width,  # type: ignore[arg-type]
+            height=height,  # type: ignore[arg-type]
+            source_path=path,  # type: ignore[arg-type]
+            kind=kind,  # type: ignore[arg-type]
+            interval=None if start is None else (start, end),  # type: ignore[arg-type]
+            captured_at=captured_at,  # type: ignore[arg-type]
+            duration=duration,  # type: ignore[arg-type]
+            source_width=source_width,  # type: ignore[arg-type]
+            source_height=source_height,  # type: ignore[arg-type]
+            camera=camera,  # type: ignore[arg-type]
+            gps=None if latitude is None else (latitude, longitude),  # type: ignore[arg-type]
+        )
+
+
+def _signed(bits: int) -> int:
+    """64 unsigned bits as the signed number that SQLite can hold."""
+    return bits - (1 << 64) if bits >= 1 << 63 else bits

@@ -1,0 +1,90 @@
+"""The catalogue's tables. SQLite in WAL mode: readers never wait for the writer, nor it for them."""
+
+import sqlite3
+
+from semantic_media_search.errors import LibraryCorruptError
+
+SCHEMA_VERSION = 1
+
+_TABLES = """
+CREATE TABLE roots (
+    root_id   INTEGER PRIMARY KEY,
+    path      TEXT NOT NULL UNIQUE,
+    only_kind TEXT,                       -- 'image' or 'video' where the folder is read for one kind only
+    reachable INTEGER NOT NULL DEFAULT 1
+);
+CREATE TABLE sources (
+    source_id    INTEGER PRIMARY KEY,
+    root_id      INTEGER NOT NULL REFERENCES roots(root_id),
+    path         TEXT NOT NULL UNIQUE,
+    kind         TEXT NOT NULL,           -- 'image' or 'video'
+    size         INTEGER NOT NULL,
+    mtime_ns     INTEGER NOT NULL,
+    content_hash TEXT,
+    state        TEXT NOT NULL,           -- 'ok', 'skipped', 'unavailable' or 'removed'
+    reason       TEXT,                    -- why it was skipped, or what is missing from it
+    video_id     TEXT UNIQUE,
+    captured_at  TEXT,
+    width        INTEGER,
+    height       INTEGER,
+    duration     REAL,
+    camera       TEXT,
+    latitude     REAL,
+    longitude    REAL
+);
+CREATE INDEX sources_by_content ON sources(content_hash);
+CREATE TABLE frames (
+    frame_id       INTEGER PRIMARY KEY,
+    source_id      INTEGER NOT NULL REFERENCES sources(source_id),
+    timestamp      REAL,
+    interval_start REAL,
+    interval_end   REAL,
+    width          INTEGER NOT NULL,
+    height         INTEGER NOT NULL,
+    phash          INTEGER NOT NULL,      -- the 64 bits of the perceptual hash, as a signed number
+    live           INTEGER NOT NULL DEFAULT 1
+);
+CREATE INDEX frames_by_source ON frames(source_id);
+CREATE INDEX frames_removed ON frames(frame_id) WHERE live = 0;
+CREATE TABLE generations (
+    generation   INTEGER PRIMARY KEY AUTOINCREMENT,
+    model        TEXT NOT NULL,
+    version      TEXT NOT NULL,
+    fingerprint  TEXT NOT NULL,
+    dim          INTEGER NOT NULL,
+    rows         INTEGER NOT NULL DEFAULT 0,  -- embedding rows that count
+    index_file   TEXT,
+    indexed_rows INTEGER NOT NULL DEFAULT 0,
+    ef_search    INTEGER,                     -- what reached the recall asked for, and the recall measured with it
+    recall       REAL
+);
+CREATE TABLE commits (
+    commit_id  INTEGER PRIMARY KEY AUTOINCREMENT,
+    created_at TEXT NOT NULL,
+    next_frame INTEGER NOT NULL,              -- every frame_id below this one has been given away
+    generation INTEGER REFERENCES generations(generation)  -- the one that serves
+);
+"""
+
+
+def create_or_check(connection: sqlite3.Connection, place: str) -> None:
+    """Make the tables in an empty catalogue; refuse one of a version that this program does not know.
+
+    Raises LibraryCorruptError where the catalogue is of a later version or no catalogue at all.
+    """
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            return
+    except sqlite3.DatabaseError as error:
+        raise LibraryCorruptError(
+            f"{place} is no catalogue ({error}); restore it from a copy, or move the library folder away "
+            "and ingest again"
+        ) from error
+    if version != SCHEMA_VERSION:
+        raise LibraryCorruptError(
+            f"{place} is of catalogue version {version}; this program reads version {SCHEMA_VERSION}: "
+            "use the program that made the library, or a later one"
+        )

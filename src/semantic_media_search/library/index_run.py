@@ -1,0 +1,125 @@
+"""Vectors for the frames that lack them, then the graph over all rows, then the commit that serves both."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from semantic_media_search.config import Settings
+from semantic_media_search.embeddings.embed_store import EmbeddingStore
+from semantic_media_search.embeddings.encoder import Encoder
+from semantic_media_search.errors import DecodeError, LibraryCorruptError, LibraryNotFoundError, MediaError
+from semantic_media_search.ingest.catalog import Generation
+from semantic_media_search.library.embedder import Embedder
+from semantic_media_search.library.progress import Progress
+from semantic_media_search.library.publish import publish
+from semantic_media_search.library.streams import ordered
+from semantic_media_search.library.writer import LibraryWriter
+from semantic_media_search.media.decode import load_image
+from semantic_media_search.records import U8, FrameRecord
+from semantic_media_search.search.brute_force import BruteForceIndex
+from semantic_media_search.search.recall import choose_ef
+from semantic_media_search.search.sample_queries import SAMPLE_QUERIES
+
+COMMIT_ROWS = 1024
+RECALL_AT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSummary:
+    """What an index run did; `embedded` counts new rows, `generation` is the one that serves now."""
+
+    embedded: int
+    generation: Generation
+
+
+def embed_pending(
+    writer: LibraryWriter, generation: Generation, encoder: Encoder, settings: Settings, progress: Progress
+) -> Generation:
+    """Give every committed frame behind the generation's last row its vector, committing as it goes.
+
+    Pictures come from the stored frames. Raises LibraryCorruptError naming a stored frame that cannot be read.
+    """
+    paths, catalog = writer.paths, writer.catalog
+    store = EmbeddingStore(paths.generation(generation.generation), generation.rows, generation.model.dim)
+    start = int(store.frame_ids[-1]) + 1 if generation.rows else 0
+    frames = list(catalog.live_frames(start, writer.commit.next_frame))
+    if not frames:
+        return generation
+    workers = settings.worker_threads
+    # A first generation answers as it grows; one beside another waits until it is whole.
+    serve = writer.commit.generation is None or writer.commit.generation.generation == generation.generation
+    progress.start("Embedding", len(frames), "frames")
+    with Embedder(writer, generation, encoder, settings.batch_size) as embedder:
+        jobs = (partial(_load_frame, frame) for frame in frames)
+        for done, (frame, pixels) in enumerate(ordered(jobs, workers, ahead=8 * workers, buffer=1), start=1):
+            embedder.add(frame.frame_id, pixels)
+            progress.advance()
+            if done % COMMIT_ROWS == 0:
+                writer.store_generation(embedder.flush(), serve=serve)
+        generation = writer.store_generation(embedder.flush(), serve=serve)
+    progress.finish()
+    return generation
+
+
+def build_graph(
+    writer: LibraryWriter, generation: Generation, encoder: Encoder, settings: Settings, progress: Progress
+) -> Generation:
+    """Bring the graph up to the generation's rows, by insertion where there is one, and commit both as serving."""
+    if generation.index_file and generation.indexed_rows == generation.rows:
+        return writer.store_generation(generation, serve=True)
+    from semantic_media_search.index.hnsw import HNSWIndex  # compiles: only when there is something to build
+
+    folder = writer.paths.generation(generation.generation)
+    vectors = EmbeddingStore(folder, generation.rows, generation.model.dim).vectors
+    threads = settings.worker_threads
+    progress.start("Building the index", None, "vectors")
+    if generation.index_file:
+        index = HNSWIndex.load(folder / generation.index_file, vectors)
+        index.add(vectors, threads=threads)
+    else:
+        index = HNSWIndex(generation.model.dim, m=settings.m, ef_construction=settings.ef_construction)
+        index.build(vectors, threads=threads)
+    name = f"hnsw_index-{writer.commit.commit_id + 1:06d}.bin"
+    index.save(folder / name, generation.model.fingerprint)
+    queries = encoder.encode_texts(SAMPLE_QUERIES)
+    ef, recall = choose_ef(
+        index, BruteForceIndex(vectors), queries, min(RECALL_AT, generation.rows), settings.target_recall
+    )
+    progress.finish()
+    return writer.store_generation(
+        replace(generation, index_file=name, indexed_rows=generation.rows, ef_search=ef, recall=recall), serve=True
+    )
+
+
+def index_library(
+    writer: LibraryWriter, encoder: Encoder, settings: Settings, progress: Progress
+) -> IndexSummary:
+    """Embed and index everything that is committed; a generation by another model gives way at the last commit.
+
+    Raises LibraryNotFoundError where no frame has been ingested yet.
+    """
+    if writer.commit.next_frame == 0:
+        raise LibraryNotFoundError(
+            f"{writer.paths.root} holds no frames yet; run `media-search ingest YOUR_FOLDER` "
+            "(or `python scripts/ingest_all.py`) first"
+        )
+    generation = writer.generation_for(encoder.info)
+    before = generation.rows
+    generation = embed_pending(writer, generation, encoder, settings, progress)
+    if generation.rows:
+        generation = build_graph(writer, generation, encoder, settings, progress)
+    writer.drop_other_generations()
+    publish(writer.paths, writer.catalog, writer.commit)
+    return IndexSummary(generation.rows - before, generation)
+
+
+def _load_frame(frame: FrameRecord) -> Iterator[tuple[FrameRecord, U8]]:
+    try:
+        pixels = load_image(frame.frame_path)
+    except (OSError, MediaError) as error:
+        raise LibraryCorruptError(
+            f"the stored frame {frame.frame_path} cannot be read ({error}); run `media-search doctor`"
+        ) from error
+    yield frame, pixels

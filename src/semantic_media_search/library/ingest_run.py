@@ -1,0 +1,215 @@
+"""One ingest run: scan the folders, read what is new, store frames in order, commit as it goes.
+
+With an embedder the vectors are made in the same pass, from the pixels that are in memory anyway.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+
+from semantic_media_search.config import Settings
+from semantic_media_search.errors import MediaError
+from semantic_media_search.ingest.catalog import OK, REMOVED, SKIPPED, FrameRow, Source
+from semantic_media_search.ingest.discovery import discover
+from semantic_media_search.ingest.image_ingest import read_image
+from semantic_media_search.ingest.prepared import PreparedFrame, SourceFacts
+from semantic_media_search.ingest.scan import Found, compare, content_hash
+from semantic_media_search.ingest.video_ingest import read_video
+from semantic_media_search.library.absences import settle
+from semantic_media_search.library.embedder import Embedder
+from semantic_media_search.library.progress import Progress
+from semantic_media_search.library.publish import publish
+from semantic_media_search.library.streams import ordered
+from semantic_media_search.library.summary import IngestSummary
+from semantic_media_search.library.writer import LibraryWriter, write_frame
+from semantic_media_search.records import IMAGE, VIDEO, SkippedFile
+
+COMMIT_FRAMES = 256
+COMMIT_SECONDS = 4.0
+_FRAMES_WAITING = 16
+_SYNC_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How reading one file ended: with facts, with the finding that its content is known, or with a reason."""
+
+    found: Found
+    content_hash: str | None = None
+    facts: SourceFacts | None = None
+    same_content: bool = False
+    reason: str | None = None
+
+
+class IngestRun:
+    """One run over all roots of a library. Use once."""
+
+    def __init__(
+        self, writer: LibraryWriter, settings: Settings, progress: Progress, embedder: Embedder | None = None
+    ):
+        self._writer = writer
+        self._catalog = writer.catalog
+        self._settings = settings
+        self._progress = progress
+        self._embedder = embedder
+        self.summary = IngestSummary()
+        self._next_frame = writer.commit.next_frame
+        self._rewritten = False
+        self._done: list[tuple[_End, list[FrameRow]]] = []
+        self._unsynced: list[int] = []
+        self._last_commit = time.monotonic()
+
+    def run(self) -> IngestSummary:
+        """Do it. What was committed stays, however the run ends."""
+        known = self._catalog.sources()
+        changes = compare(self._catalog.roots(), known, discover)
+        for root in changes.unreachable_roots:
+            self._progress.note(
+                f"{root.path} is empty or cannot be read: its files are kept and marked unavailable; "
+                "plug the disk in and run this again"
+            )
+        self.summary.skipped += [SkippedFile(s.path, s.reason or "unreadable") for s in changes.still_skipped]
+        with self._writer.committing():
+            self._rewritten = settle(self._catalog, changes, known, self.summary)
+        try:
+            for kind, stage in ((IMAGE, "Reading photos"), (VIDEO, "Reading videos")):
+                self._read([found for found in changes.to_read if found.candidate.kind == kind], stage)
+        finally:
+            for descriptor in self._unsynced:
+                os.close(descriptor)
+        publish(
+            self._writer.paths,
+            self._catalog,
+            self._writer.commit,
+            rewrite_metadata=self._rewritten,
+        )
+        return self.summary
+
+    def _read(self, found: Sequence[Found], stage: str) -> None:
+        """Read these files with all cores; store and commit in their order."""
+        if not found:
+            return
+        workers = self._settings.worker_threads
+        self._progress.start(stage, len(found), "files")
+        jobs = (partial(_read_file, item, self._settings) for item in found)
+        frames: list[FrameRow] = []
+        for item in ordered(jobs, workers, ahead=4 * workers, buffer=_FRAMES_WAITING):
+            if isinstance(item, PreparedFrame):
+                frames.append(self._store(item))
+            else:
+                self._done.append((item, frames))
+                frames = []
+                self._progress.advance()
+                waiting = sum(len(of_one) for _, of_one in self._done)
+                if waiting >= COMMIT_FRAMES or time.monotonic() - self._last_commit > COMMIT_SECONDS:
+                    self._commit()
+        self._commit()
+        self._progress.finish()
+
+    def _store(self, frame: PreparedFrame) -> FrameRow:
+        frame_id = self._next_frame
+        self._next_frame += 1
+        self._unsynced.append(write_frame(self._writer.paths.frame(frame_id), frame.jpeg))
+        if self._embedder is not None:
+            self._embedder.add(frame_id, frame.pixels)
+        return FrameRow(frame_id, frame.timestamp, frame.interval, frame.width, frame.height, frame.phash)
+
+    def _commit(self) -> None:
+        """Frames and vectors to the disk, then the one transaction that makes them count."""
+        with ThreadPoolExecutor(_SYNC_THREADS) as pool:
+            list(pool.map(os.fsync, self._unsynced))
+        while self._unsynced:
+            os.close(self._unsynced.pop())
+        generation = self._embedder.flush() if self._embedder is not None else None
+        with self._writer.committing(next_frame=self._next_frame, serve=generation):
+            for end, frames in self._done:
+                self._record(end, frames)
+            if generation is not None:
+                self._catalog.put_generation(generation)
+        self._done.clear()
+        self._last_commit = time.monotonic()
+
+    def _record(self, end: _End, frames: list[FrameRow]) -> None:
+        """Store one source and its frames, within the commit's transaction."""
+        here, known, facts = end.found.candidate, end.found.known, end.facts
+        summary = self.summary
+        if end.same_content and known is not None:
+            self._catalog.put_source(
+                replace(known, root_id=end.found.root_id, size=here.size, mtime_ns=here.mtime_ns, state=OK)
+            )
+            if known.source_id is not None and known.state == REMOVED:
+                self._catalog.set_frames_live(known.source_id, live=True)
+                summary.moved += 1
+                self._rewritten = True
+            else:
+                summary.unchanged += 1
+            return
+        if known is not None and known.source_id is not None and self._catalog.set_frames_live(known.source_id, live=False):
+            self._rewritten = True
+        video_id = known.video_id if known else None
+        if frames and here.kind == VIDEO and video_id is None:
+            video_id = f"vid_{self._catalog.next_video_number():02d}"
+        source_id = self._catalog.put_source(
+            Source(
+                source_id=known.source_id if known else None,
+                root_id=end.found.root_id,
+                path=here.path,
+                kind=here.kind,
+                size=here.size,
+                mtime_ns=here.mtime_ns,
+                content_hash=end.content_hash,
+                state=OK if frames else SKIPPED,
+                reason=end.reason,
+                video_id=video_id,
+                captured_at=facts.captured_at if facts else None,
+                width=facts.width if facts else None,
+                height=facts.height if facts else None,
+                duration=facts.duration if facts else None,
+                camera=facts.camera if facts else None,
+                latitude=facts.gps[0] if facts and facts.gps else None,
+                longitude=facts.gps[1] if facts and facts.gps else None,
+            )
+        )
+        self._catalog.add_frames(source_id, frames)
+        summary.frames += len(frames)
+        if not frames:
+            summary.skipped.append(SkippedFile(here.path, end.reason or "it holds no picture"))
+            return
+        if end.reason:
+            summary.partial.append(SkippedFile(here.path, end.reason))
+        if known is None:
+            summary.new += 1
+        else:
+            summary.changed += 1
+
+
+def _read_file(found: Found, settings: Settings) -> Iterator[PreparedFrame | _End]:
+    """All frames of one file, then how it ended; runs in a worker thread and writes nothing."""
+    here, known = found.candidate, found.known
+    digest: str | None = None
+    facts: SourceFacts | None = None
+    try:
+        digest = content_hash(here.path)
+        if known is not None and known.state != SKIPPED and known.content_hash == digest:
+            yield _End(found, digest, same_content=True)
+            return
+        if here.kind == VIDEO:
+            reader = read_video(
+                here.path,
+                fps=settings.fps,
+                max_side=settings.max_side,
+                jpeg_quality=settings.jpeg_quality,
+                duplicate_threshold=settings.duplicate_threshold,
+            )
+        else:
+            reader = read_image(here.path, max_side=settings.max_side, jpeg_quality=settings.jpeg_quality)
+        yield from reader
+        facts = reader.facts
+        yield _End(found, digest, facts, reason=facts.problem)
+    except OSError as error:
+        yield _End(found, digest, facts, reason=f"cannot be read: {error.strerror or error}")
+    except MediaError as error:
+        yield _End(found, digest, facts, reason=str(error))

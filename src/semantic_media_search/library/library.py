@@ -1,0 +1,134 @@
+"""One library on disk: what the command line, the API and the benchmarks hold on to."""
+
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from semantic_media_search.config import Settings
+from semantic_media_search.embeddings.encoder import Encoder
+from semantic_media_search.errors import LibraryNotFoundError, SourceFolderError
+from semantic_media_search.ingest.catalog import Commit
+from semantic_media_search.library.embedder import Embedder
+from semantic_media_search.library.index_run import IndexSummary, embed_pending, index_library
+from semantic_media_search.library.ingest_run import IngestRun
+from semantic_media_search.library.paths import LibraryPaths
+from semantic_media_search.library.progress import Progress, Silent
+from semantic_media_search.library.status import LibraryStatus, read_status
+from semantic_media_search.library.summary import IngestSummary
+from semantic_media_search.library.view import CatalogReaders, LibraryView
+from semantic_media_search.library.writer import open_writer
+from semantic_media_search.records import IMAGE, VIDEO, ModelInfo
+
+EncoderLoader = Callable[[str], Encoder]
+_OPEN_ATTEMPTS = 5
+
+
+class Library:
+    """A library in the folder `settings.library`, made on the first write.
+
+    `load_encoder` turns a model's name into an encoder; it is called when words or pictures are to be encoded
+    and its last result is kept. Methods may be called from several threads.
+    """
+
+    def __init__(self, settings: Settings, load_encoder: EncoderLoader):
+        self.settings = settings
+        self.paths = LibraryPaths(settings.library)
+        self._load_encoder = load_encoder
+        self._readers = CatalogReaders(self.paths)
+        self._lock = threading.Lock()
+        self._view: LibraryView | None = None
+        self._encoder: tuple[str, Encoder] | None = None
+
+    # reading
+
+    def commit(self) -> Commit:
+        """What counts now. Raises LibraryNotFoundError where there is no library."""
+        return self._readers.get().last_commit()
+
+    def model(self) -> ModelInfo | None:
+        """The model that made the vectors that serve, or None where there are none yet."""
+        try:
+            generation = self.commit().generation
+        except LibraryNotFoundError:
+            return None
+        return generation.model if generation else None
+
+    def view(self) -> LibraryView:
+        """The newest commit, opened for searching; the same object as long as nothing is committed.
+
+        Raises LibraryNotFoundError where there is nothing to search, with what to run.
+        """
+        commit = self.commit()
+        with self._lock:
+            if self._view is None or self._view.commit.commit_id != commit.commit_id:
+                self._view = self._open_view()
+            return self._view
+
+    def status(self) -> LibraryStatus:
+        """What the library holds. Raises LibraryNotFoundError where there is none."""
+        return read_status(self.paths, self._readers.get())
+
+    def _open_view(self) -> LibraryView:
+        for attempt in range(_OPEN_ATTEMPTS):
+            commit = self.commit()
+            try:
+                return LibraryView(self.paths, self._readers, self._encoder_for(commit), commit)
+            except OSError:
+                # A commit that came in between may have removed the files that this one names.
+                if attempt == _OPEN_ATTEMPTS - 1 or self.commit().commit_id == commit.commit_id:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _encoder_for(self, commit: Commit) -> Encoder | None:
+        if commit.generation is None:
+            return None
+        return self.encoder(self.settings.model or commit.generation.model.name)
+
+    def encoder(self, name: str) -> Encoder:
+        """The encoder of this name, loaded once."""
+        if self._encoder is None or self._encoder[0] != name:
+            self._encoder = (name, self._load_encoder(name))
+        return self._encoder[1]
+
+    # writing
+
+    def add_roots(self, folders: Iterable[Path], *, raw: Path | None = None) -> None:
+        """Add folders whose media belong to the library; `raw` adds its `images/` and `videos/`, made where missing.
+
+        Raises SourceFolderError for a folder that is not there.
+        """
+        wanted: list[tuple[Path, str | None]] = []
+        if raw is not None:
+            for name, kind in (("images", IMAGE), ("videos", VIDEO)):
+                (raw / name).mkdir(parents=True, exist_ok=True)
+                wanted.append((raw / name, kind))
+        for folder in folders:
+            if not folder.expanduser().is_dir():
+                raise SourceFolderError(f"{folder} is no folder that can be read; check the path")
+            wanted.append((folder.expanduser(), None))
+        with open_writer(self.paths.root) as writer, writer.catalog.transaction():
+            for folder, kind in wanted:
+                writer.catalog.add_root(str(folder.resolve()), kind)
+
+    def ingest(self, progress: Progress | None = None) -> IngestSummary:
+        """Read what is new, changed or gone in the library's folders; store frames and metadata."""
+        with open_writer(self.paths.root) as writer:
+            return IngestRun(writer, self.settings, progress or Silent()).run()
+
+    def build_index(self, model: str, progress: Progress | None = None) -> IndexSummary:
+        """Embed what lacks a vector and bring the graph up to it, with this model."""
+        encoder = self.encoder(model)
+        with open_writer(self.paths.root) as writer:
+            return index_library(writer, encoder, self.settings, progress or Silent())
+
+    def update(self, model: str, progress: Progress | None = None) -> tuple[IngestSummary, IndexSummary | None]:
+        """`ingest` and `build_index` in one pass: vectors are made from the pixels while they are in memory."""
+        progress = progress or Silent()
+        encoder = self.encoder(model)
+        with open_writer(self.paths.root) as writer:
+            generation = embed_pending(writer, writer.generation_for(encoder.info), encoder, self.settings, progress)
+            with Embedder(writer, generation, encoder, self.settings.batch_size) as embedder:
+                summary = IngestRun(writer, self.settings, progress, embedder).run()
+            if writer.commit.next_frame == 0:
+                return summary, None
+            return summary, index_library(writer, encoder, self.settings, progress)

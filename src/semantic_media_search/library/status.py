@@ -1,0 +1,65 @@
+"""What a library holds, in figures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from semantic_media_search.embeddings.embed_store import EmbeddingStore
+from semantic_media_search.ingest.catalog import Catalog, Generation, Root
+from semantic_media_search.library.paths import LibraryPaths
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryStatus:
+    """Counts of files and frames, sizes in bytes.
+
+    `pending_frames` have no vector yet; `files` counts sources by state, `kinds` readable ones by kind.
+    """
+
+    place: Path
+    roots: list[Root]
+    frames: int
+    removed_frames: int
+    pending_frames: int
+    files: dict[str, int]
+    kinds: dict[str, int]
+    skipped: list[tuple[str, str]]
+    generation: Generation | None
+    committed_at: str | None
+    frames_bytes: int
+    vectors_bytes: int
+    index_bytes: int
+
+
+def read_status(paths: LibraryPaths, catalog: Catalog) -> LibraryStatus:
+    """Look at one library, as of its newest commit."""
+    with catalog.frozen():
+        commit = catalog.last_commit()
+        generation = commit.generation
+        folder = paths.generation(generation.generation) if generation else None
+        return LibraryStatus(
+            place=paths.root,
+            roots=catalog.roots(),
+            frames=catalog.frame_count(),
+            removed_frames=len(catalog.removed_frames()),
+            pending_frames=catalog.frame_count(_first_pending(folder, generation)),
+            files=catalog.counts_by("state"),
+            kinds=catalog.counts_by("kind"),
+            skipped=catalog.skipped(),
+            generation=generation,
+            committed_at=catalog.committed_at(),
+            frames_bytes=sum(entry.stat().st_size for entry in paths.frames.iterdir()),
+            vectors_bytes=generation.rows * generation.model.dim * 4 if generation else 0,
+            index_bytes=_size(folder / generation.index_file)
+            if folder and generation and generation.index_file
+            else 0,
+        )
+
+
+def _first_pending(folder: Path | None, generation: Generation | None) -> int:
+    if folder is None or generation is None or generation.rows == 0:
+        return 0
+    return int(EmbeddingStore(folder, generation.rows, generation.model.dim).frame_ids[-1]) + 1
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

@@ -1,0 +1,183 @@
+"""One commit of a library, as readers see it: immutable, shared by threads, replaced by the next commit's."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from semantic_media_search.embeddings.embed_store import EmbeddingStore
+from semantic_media_search.embeddings.encoder import Encoder
+from semantic_media_search.errors import LibraryNotFoundError, ModelMismatchError
+from semantic_media_search.ingest.catalog import Catalog, Commit, Generation, Source
+from semantic_media_search.library.paths import LibraryPaths
+from semantic_media_search.records import F32, I64, BoolMask, FrameRecord, SearchHit
+from semantic_media_search.search.retriever import DEFAULT_EF, EXACT_BELOW, ImageRetriever, VectorIndex, check_query
+
+_CACHED_QUERIES = 256
+
+
+class CatalogReaders:
+    """A connection to the catalogue for each thread that reads."""
+
+    def __init__(self, paths: LibraryPaths):
+        self._paths = paths
+        self._local = threading.local()
+
+    def get(self) -> Catalog:
+        """This thread's connection. Raises LibraryNotFoundError where there is no library."""
+        catalog: Catalog | None = getattr(self._local, "catalog", None)
+        if catalog is None:
+            catalog = self._local.catalog = Catalog.open(self._paths.root, self._paths.frames)
+        return catalog
+
+
+class LibraryView:
+    """What one commit holds, ready to be searched.
+
+    `generation` says which model made the vectors, how many rows there are and how far the graph reaches.
+    """
+
+    def __init__(self, paths: LibraryPaths, readers: CatalogReaders, encoder: Encoder | None, commit: Commit):
+        """Open the commit's files; `encoder` None gives a view that can be looked at but not searched by words.
+
+        Raises LibraryNotFoundError where nothing has been embedded, ModelMismatchError where `encoder` is not
+        the one that made the vectors.
+        """
+        self.paths, self._readers, self.commit = paths, readers, commit
+        self.generation = _require_rows(paths, commit)
+        if encoder is not None and encoder.info.fingerprint != self.generation.model.fingerprint:
+            made_by, asked = self.generation.model, encoder.info
+            raise ModelMismatchError(
+                f"this library was made with {made_by.name} (version {made_by.version}), not with {asked.name} "
+                f"(version {asked.version}); run `media-search index --model {asked.name}` to embed it anew"
+            )
+        folder = paths.generation(self.generation.generation)
+        self.store = EmbeddingStore(folder, self.generation.rows, self.generation.model.dim)
+        self.index = self._open_index(folder)
+        self._queries: dict[str, F32] = {}
+        self._encoder = encoder
+        catalog = readers.get()
+        self.frame_count = catalog.frame_count()
+        self.committed_at = catalog.committed_at()
+        self.retriever = ImageRetriever(
+            encoder or _NoEncoder(),
+            self.index,
+            self.store,
+            CatalogMetadata(readers),
+            ef=self.generation.ef_search or DEFAULT_EF,
+            removed=self.store.rows_of(catalog.removed_frames()),
+        )
+
+    def _open_index(self, folder: Path) -> VectorIndex | None:
+        if self.generation.index_file is None or self.generation.rows < EXACT_BELOW:
+            return None
+        from semantic_media_search.index.hnsw import HNSWIndex  # Numba is slow to import: only when needed
+
+        return HNSWIndex.load(folder / self.generation.index_file, self.store.vectors)
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder that made the vectors."""
+        if self._encoder is None:
+            raise ModelMismatchError("this view of the library was opened without its model")
+        return self._encoder
+
+    def encode_query(self, query: str) -> F32:
+        """The vector of a query, float32 [D]; recent ones are remembered. Raises QueryError for an unusable one."""
+        text = check_query(query)
+        vector = self._queries.get(text)
+        if vector is None:
+            vector = self.encoder.encode_texts([text])[0]
+            while len(self._queries) >= _CACHED_QUERIES:
+                self._queries.pop(next(iter(self._queries)), None)
+            self._queries[text] = vector
+        return vector
+
+    def search_text(
+        self,
+        query: str,
+        k: int = 20,
+        *,
+        offset: int = 0,
+        ef: int | None = None,
+        allowed: BoolMask | None = None,
+    ) -> list[SearchHit]:
+        """Hits `offset` to `offset + k` for the words, best first; similarities are raw cosines."""
+        return self.search_vector(self.encode_query(query), k, offset=offset, ef=ef, allowed=allowed)
+
+    def search_vector(
+        self, vector: F32, k: int = 20, *, offset: int = 0, ef: int | None = None, allowed: BoolMask | None = None
+    ) -> list[SearchHit]:
+        """Hits for a vector float32 [D], as `search_text`."""
+        found = self.retriever.search_vector(vector, offset + k, ef=ef, allowed=allowed)[offset:]
+        records = {record.frame_id: record for record in self.frames([frame_id for frame_id, _ in found])}
+        return [SearchHit(records[frame_id], cosine) for frame_id, cosine in found if frame_id in records]
+
+    def similarities(self, vector: F32, frame_ids: Sequence[int] | I64) -> F32:
+        """The exact raw cosine of each of these frames to a vector, float32; NaN where a frame has no vector."""
+        wanted = np.asarray(frame_ids, dtype=np.int64)
+        cosines = np.full(len(wanted), np.nan, dtype=np.float32)
+        present = np.isin(wanted, self.store.frame_ids)
+        rows = self.store.rows_of(wanted[present])
+        cosines[present] = np.asarray(self.store.vectors[rows]) @ vector
+        return cosines
+
+    def frames(self, frame_ids: Sequence[int]) -> list[FrameRecord]:
+        """The records of these frames; those that are not there (any more) are left out."""
+        return self._readers.get().frames(frame_ids) if frame_ids else []
+
+    def frame(self, frame_id: int) -> FrameRecord | None:
+        """One frame's record, or None."""
+        return self._readers.get().frame(frame_id)
+
+    def video(self, video_id: str) -> Source | None:
+        """The source that a video_id names, or None."""
+        return self._readers.get().source_of_video(video_id)
+
+    def frames_of_video(self, video_id: str) -> list[FrameRecord]:
+        """The live frames of one video, in order of time."""
+        source = self.video(video_id)
+        if source is None or source.source_id is None:
+            return []
+        return self.frames(self._readers.get().frames_of(source.source_id))
+
+
+class CatalogMetadata(Mapping[int, dict[str, object]]):
+    """The catalogue as the mapping that `load_metadata` gives: {frame_id: record}."""
+
+    def __init__(self, readers: CatalogReaders):
+        self._readers = readers
+
+    def __getitem__(self, frame_id: int) -> dict[str, object]:
+        record = self._readers.get().frame(frame_id)
+        if record is None:
+            raise KeyError(frame_id)
+        return record.to_json()
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return (frame.frame_id for frame in self._readers.get().live_frames())
+
+    def __len__(self) -> int:
+        return self._readers.get().frame_count()
+
+
+class _NoEncoder:
+    """Stands where a view was opened to be looked at, not searched."""
+
+    def encode_texts(self, queries: Sequence[str]) -> F32:
+        raise ModelMismatchError("this view of the library was opened without its model")
+
+
+def _require_rows(paths: LibraryPaths, commit: Commit) -> Generation:
+    if commit.next_frame == 0:
+        raise LibraryNotFoundError(
+            f"the library in {paths.root} holds no frames yet; run `media-search update YOUR_FOLDER` "
+            "(or `python scripts/ingest_all.py`, then `python scripts/build_index.py`)"
+        )
+    if commit.generation is None or commit.generation.rows == 0:
+        raise LibraryNotFoundError(
+            f"the library in {paths.root} has {commit.next_frame} frames but no vectors yet; run `media-search index` "
+            "(or `python scripts/build_index.py`)"
+        )
+    return commit.generation

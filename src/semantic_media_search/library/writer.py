@@ -1,0 +1,149 @@
+"""The one process that writes: holds the lock, cuts back what a crash left, and makes commits."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from semantic_media_search.embeddings.embed_store import EmbeddingWriter
+from semantic_media_search.errors import LibraryBusyError, LibraryError
+from semantic_media_search.ingest.catalog import Catalog, Commit, Generation
+from semantic_media_search.library.paths import LibraryPaths
+from semantic_media_search.records import ModelInfo
+
+# Frames are written in order by one process, so that what an interrupted run left is one run of ids; the
+# margin covers a file that is missing among them.
+_GAP = 64
+
+
+class LibraryWriter:
+    """Write access to a library; get one from `open_writer`.
+
+    `catalog` is the record of truth; `commit` the last thing that was made to count.
+    """
+
+    def __init__(self, paths: LibraryPaths, catalog: Catalog):
+        self.paths = paths
+        self.catalog = catalog
+        self.commit: Commit = catalog.last_commit()
+
+    @contextmanager
+    def committing(self, *, next_frame: int | None = None, serve: Generation | None = None) -> Iterator[None]:
+        """One transaction that ends in a commit: what the block writes to the catalogue counts, all of it or nothing.
+
+        `next_frame` is the first frame_id that is still free, `serve` the generation that answers from now on.
+        """
+        with self.catalog.transaction():
+            yield
+            served = serve or self.commit.generation
+            self.catalog.add_commit(
+                self.commit.next_frame if next_frame is None else next_frame,
+                served.generation if served else None,
+            )
+        self.commit = self.catalog.last_commit()
+
+    def store_generation(self, generation: Generation, *, serve: bool) -> Generation:
+        """Commit how far a generation has come; `serve` makes it the one that answers."""
+        with self.committing(serve=generation if serve else None):
+            self.catalog.put_generation(generation)
+        return generation
+
+    def generation_for(self, model: ModelInfo) -> Generation:
+        """The newest generation by this very model, or a new one."""
+        for generation in reversed(self.catalog.generations()):
+            if generation.model.fingerprint == model.fingerprint and generation.model.dim == model.dim:
+                return generation
+        with self.catalog.transaction():
+            generation = self.catalog.add_generation(model)
+        return generation
+
+    def embedding_writer(self, generation: Generation) -> EmbeddingWriter:
+        """A writer behind the generation's committed rows."""
+        return EmbeddingWriter(
+            self.paths.generation(generation.generation), generation.rows, generation.model.dim
+        )
+
+    def drop_other_generations(self) -> None:
+        """Forget every generation but the one that serves, and remove the files that no commit names."""
+        serving = self.commit.generation
+        if serving is None:
+            return
+        with self.catalog.transaction():
+            for generation in self.catalog.generations():
+                if generation.generation != serving.generation:
+                    self.catalog.drop_generation(generation.generation)
+        self._remove_unnamed()
+
+    def cut_back(self) -> None:
+        """Remove what no commit names: frames, generations and index files of runs that ended early."""
+        missed, frame_id = 0, self.commit.next_frame
+        while missed < _GAP:
+            try:
+                self.paths.frame(frame_id).unlink()
+                missed = 0
+            except FileNotFoundError:
+                missed += 1
+            frame_id += 1
+        self._remove_unnamed()
+
+    def _remove_unnamed(self) -> None:
+        named = {self.paths.generation(g.generation): g.index_file for g in self.catalog.generations()}
+        folder = self.paths.root / "generations"
+        for held in folder.iterdir() if folder.is_dir() else ():
+            if held not in named:
+                shutil.rmtree(held, ignore_errors=True)
+                continue
+            for graph in held.glob("hnsw_index-*"):
+                if graph.name != named[held]:
+                    graph.unlink(missing_ok=True)
+
+
+@contextmanager
+def open_writer(root: Path) -> Iterator[LibraryWriter]:
+    """Become the one writer of the library in `root`, making it where there is none.
+
+    Raises LibraryBusyError where another process writes, LibraryError where the folder cannot be written.
+    """
+    paths = LibraryPaths(root)
+    try:
+        paths.frames.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(paths.lock)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise LibraryBusyError(
+            f"another process is writing to {root}; wait until it is done, or stop it, and run this again"
+        ) from error
+    except OSError as error:
+        raise LibraryError(f"cannot write to the library folder {root}: {error.strerror or error}") from error
+    try:
+        catalog = Catalog.create(root, paths.frames)
+        try:
+            writer = LibraryWriter(paths, catalog)
+            writer.cut_back()
+            yield writer
+        finally:
+            catalog.close()
+    finally:
+        lock.release()
+
+
+def write_frame(path: Path, jpeg: bytes) -> int:
+    """Write one frame's file and return its open descriptor, for `sync_frames` to bring to the disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o644)
+    try:
+        view = memoryview(jpeg)
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def with_rows(generation: Generation, rows: int) -> Generation:
+    """The generation with so many rows that count."""
+    return replace(generation, rows=rows)
