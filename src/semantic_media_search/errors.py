@@ -17,6 +17,10 @@ class MediaError(MediaSearchError):
     """A media file cannot be used."""
 
 
+class MediaUnreadableError(MediaError, OSError):
+    """A file cannot be opened or read: it is gone, may not be read, or is no regular file."""
+
+
 class DecodeError(MediaError, ValueError):
     """A file is damaged, truncated, or not of the kind that its name says."""
 

@@ -1,0 +1,206 @@
+"""Any picture file -> upright 8-bit sRGB pixels, and what its camera wrote beside them."""
+
+import stat
+import warnings
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pillow_heif
+from PIL import (  # Pillow loads these plugins of its own accord only when it may try every format.
+    AvifImagePlugin,  # noqa: F401
+    Image,
+    Jpeg2KImagePlugin,  # noqa: F401
+    TiffImagePlugin,  # noqa: F401
+    UnidentifiedImageError,
+    WebPImagePlugin,  # noqa: F401
+)
+
+from semantic_media_search.errors import (
+    DecodeError,
+    MediaTooLargeError,
+    MediaUnreadableError,
+    UnsupportedMediaError,
+)
+from semantic_media_search.media.capture import EXIF_FAULTS, CaptureData, capture_from_exif
+from semantic_media_search.media.colour import to_rgb
+from semantic_media_search.media.formats import HEADER_BYTES, sniff
+from semantic_media_search.records import IMAGE, U8
+
+MAX_PIXELS = 200_000_000
+"""Pictures above this are refused before they are decoded: phone sensors go up to just under 200 MP."""
+
+# A list of our own: Pillow also opens formats that run other programs (EPS) or that nobody keeps photos in.
+_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "TIFF", "BMP", "DIB", "JPEG2000", "PPM")
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+_SWAPPING = (
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
+)
+
+pillow_heif.register_heif_opener()
+# Pillow's own bound holds for the whole process, and only warns until twice its value is reached.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+# Pillow warns of each oddity in metadata; here a file is either used or skipped with a reason.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedImage:
+    """A decoded picture: `pixels` uint8 RGB [H, W, 3], upright, perhaps at reduced scale.
+
+    `width` and `height` are those of the upright original, in pixels.
+    """
+
+    pixels: U8
+    width: int
+    height: int
+    capture: CaptureData
+
+
+def load_image(
+    source: str | Path | BinaryIO,
+    *,
+    min_short_side: int | None = None,
+    min_long_side: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> U8:
+    """Decode a picture to upright RGB: uint8 [H, W, 3]. See `decode_image`."""
+    return decode_image(
+        source, min_short_side=min_short_side, min_long_side=min_long_side, max_pixels=max_pixels
+    ).pixels
+
+
+def decode_image(
+    source: str | Path | BinaryIO,
+    *,
+    min_short_side: int | None = None,
+    min_long_side: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> DecodedImage:
+    """Decode a picture file, or an open binary file, to upright 8-bit sRGB.
+
+    EXIF orientation and ICC profile are applied, alpha is laid on white, and of several pages or frames the
+    first is taken. Given `min_short_side` or `min_long_side` (pixels), a JPEG may be decoded at a reduced
+    scale at which no given side is shorter than asked for, unless the original is. `max_pixels` can only
+    lower the bound that holds for the whole process, MAX_PIXELS.
+
+    Raises MediaUnreadableError, UnsupportedMediaError, DecodeError or MediaTooLargeError, naming the file.
+    """
+    name = describe_source(source)
+    file = open_regular(source) if isinstance(source, str | Path) else source
+    try:
+        return _decode(file, name, min_short_side, min_long_side, max_pixels)
+    finally:
+        if file is not source:
+            file.close()
+
+
+def describe_source(source: str | Path | BinaryIO) -> str:
+    """How messages name a source: its path, made printable, or words for a stream."""
+    if isinstance(source, str | Path):
+        return ascii(str(source)) if not str(source).isprintable() else str(source)
+    return "the picture"
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """Open a regular file for reading, without ever waiting for a FIFO's writer or waking a device.
+
+    Raises MediaUnreadableError.
+    """
+    try:
+        if stat.S_ISREG(Path(path).stat().st_mode):
+            return Path(path).open("rb")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise MediaUnreadableError(f"{describe_source(path)} cannot be read: {reason}") from error
+    raise MediaUnreadableError(
+        f"{describe_source(path)} is no regular file (a folder, pipe, socket or device)"
+    )
+
+
+def _decode(
+    file: BinaryIO, name: str, min_short_side: int | None, min_long_side: int | None, max_pixels: int
+) -> DecodedImage:
+    try:
+        header = file.read(HEADER_BYTES)
+        file.seek(0)
+    except OSError as error:
+        raise MediaUnreadableError(f"{name} cannot be read: {error.strerror}") from error
+    if not header:
+        raise DecodeError(f"{name} is empty (0 bytes)")
+    try:
+        with Image.open(file, formats=_FORMATS) as image:
+            width, height = image.size
+            if width * height > max_pixels:
+                raise MediaTooLargeError(
+                    f"{name} is refused: {width} x {height} pixels are more than the bound of {max_pixels}"
+                )
+            _allow_scaling(image, min_short_side, min_long_side)
+            image.load()
+            exif = _exif(image)
+            turn = _UPRIGHT.get(_orientation(exif))
+            upright = to_rgb(image)
+            if turn is not None:
+                upright = upright.transpose(turn)
+            if turn in _SWAPPING:
+                width, height = height, width
+            return DecodedImage(np.array(upright), width, height, capture_from_exif(exif))
+    except MediaTooLargeError:
+        raise
+    except UnidentifiedImageError as error:
+        raise _unidentified(name, header) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise MediaTooLargeError(f"{name} is refused: {error}") from error
+    except MemoryError as error:
+        raise MediaTooLargeError(f"{name} does not fit into memory when decoded") from error
+    except Exception as error:
+        found = sniff(header)
+        raise DecodeError(f"{name} is damaged ({found.format if found else 'picture'}: {error})") from error
+
+
+def _allow_scaling(image: Image.Image, min_short_side: int | None, min_long_side: int | None) -> None:
+    """Let libjpeg decode at 1/2, 1/4 or 1/8, so far as no side asked for falls below its bound."""
+    if min_short_side is None and min_long_side is None:
+        return
+    needed = max((min_short_side or 1) / min(image.size), (min_long_side or 1) / max(image.size))
+    if needed < 1:
+        image.draft(None, (ceil(image.width * needed), ceil(image.height * needed)))
+
+
+def _exif(image: Image.Image) -> Image.Exif:
+    try:
+        return image.getexif()
+    except EXIF_FAULTS:
+        return Image.Exif()
+
+
+def _orientation(exif: Image.Exif) -> int:
+    value = exif.get(_ORIENTATION)
+    return value if isinstance(value, int) else 1
+
+
+def _unidentified(name: str, header: bytes) -> UnsupportedMediaError | DecodeError:
+    found = sniff(header)
+    if found is None:
+        return UnsupportedMediaError(f"{name} holds no picture of a known format")
+    if found.kind == IMAGE:
+        return DecodeError(f"{name} is damaged or of a kind of {found.format} that is not supported")
+    return UnsupportedMediaError(
+        f"{name} is named like a picture but holds a video ({found.format}): rename it"
+    )
