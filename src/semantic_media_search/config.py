@@ -61,7 +61,9 @@ class Settings:
         }
         for name, fits in checks.items():
             if not fits:
-                raise ConfigError(f"{name} is {getattr(self, name)!r}, which is out of range; see `media-search --help`")
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)!r}, which is out of range; see `media-search --help`"
+                )
 
     @property
     def worker_threads(self) -> int:
@@ -106,7 +108,9 @@ def load_settings(
             raise ConfigError(f"cannot read the settings file {file}: {error}") from error
         unknown = sorted(set(values) - set(kinds))
         if unknown:
-            raise ConfigError(f"{file} sets {unknown[0]!r}, which is no setting; known are {', '.join(sorted(kinds))}")
+            raise ConfigError(
+                f"{file} sets {unknown[0]!r}, which is no setting; known are {', '.join(sorted(kinds))}"
+            )
         values = {name: _parse(name, str(value), kinds[name]) for name, value in values.items()}
     environ = os.environ if environ is None else environ
     for name, kind in kinds.items():

@@ -72,6 +72,18 @@ class SearchHit:
     frame: FrameRecord
     similarity: float
 
+    def to_json(self) -> dict[str, Any]:
+        """The hit as the API and `media-search search --json` give it: the plan's fields first, then ours."""
+        frame = self.frame.to_json()
+        first = {
+            "frame_id": frame.pop("frame_id"),
+            "video_id": frame.pop("video_id"),
+            "timestamp": frame.pop("timestamp"),
+            "similarity": min(1.0, max(0.0, self.similarity)),
+            "frame_url": f"/frame/{self.frame.frame_id}",
+        }
+        return first | frame
+
 
 @dataclass(frozen=True, slots=True)
 class SkippedFile:

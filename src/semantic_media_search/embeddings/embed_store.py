@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -90,7 +90,7 @@ class EmbeddingWriter:
         for file in (self._vectors, self._frame_ids):
             file.close()
 
-    def __enter__(self) -> "EmbeddingWriter":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -99,12 +99,16 @@ class EmbeddingWriter:
         self.close()
 
 
-def write_embeddings_index(path: Path, frame_ids: Sequence[int] | I64, skip_rows: frozenset[int] = frozenset()) -> None:
+def write_embeddings_index(
+    path: Path, frame_ids: Sequence[int] | I64, skip_rows: frozenset[int] = frozenset()
+) -> None:
     """Write `embeddings.idx`, atomically: a `frame_id row` line for each row that is not in `skip_rows`."""
     beside = path.with_name(path.name + ".new")
     with beside.open("w", encoding="ascii") as file:
         file.writelines(
-            f"{frame_id} {row}\n" for row, frame_id in enumerate(np.asarray(frame_ids).tolist()) if row not in skip_rows
+            f"{frame_id} {row}\n"
+            for row, frame_id in enumerate(np.asarray(frame_ids).tolist())
+            if row not in skip_rows
         )
         file.flush()
         os.fsync(file.fileno())

@@ -123,7 +123,9 @@ class Catalog:
             )
         uri = path.resolve().as_uri() + "?mode=ro"
         try:
-            connection = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(
+                uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False
+            )
             schema.create_or_check(connection, str(path))
         except sqlite3.OperationalError as error:
             raise LibraryCorruptError(f"cannot open the catalogue {path}: {error}") from error
@@ -225,7 +227,9 @@ class Catalog:
 
     def next_video_number(self) -> int:
         """One more than the highest number in a video_id so far (`vid_01`, `vid_02`, ...)."""
-        (highest,) = self._db.execute("SELECT max(CAST(substr(video_id, 5) AS INTEGER)) FROM sources").fetchone()
+        (highest,) = self._db.execute(
+            "SELECT max(CAST(substr(video_id, 5) AS INTEGER)) FROM sources"
+        ).fetchone()
         return int(highest or 0) + 1
 
     # roots and sources
@@ -239,7 +243,9 @@ class Catalog:
     def roots(self) -> list[Root]:
         """The folders of the library, in the order in which they were added."""
         rows = self._db.execute("SELECT root_id, path, only_kind, reachable FROM roots ORDER BY root_id")
-        return [Root(root_id, path, only_kind, bool(reachable)) for root_id, path, only_kind, reachable in rows]
+        return [
+            Root(root_id, path, only_kind, bool(reachable)) for root_id, path, only_kind, reachable in rows
+        ]
 
     def set_reachable(self, root_id: int, *, reachable: bool) -> None:
         """Note whether a folder could be read."""
@@ -323,7 +329,15 @@ class Catalog:
             "INSERT INTO frames (frame_id, source_id, timestamp, interval_start, interval_end, width, height, phash)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                (f.frame_id, source_id, f.timestamp, *(f.interval or (None, None)), f.width, f.height, _signed(f.phash))
+                (
+                    f.frame_id,
+                    source_id,
+                    f.timestamp,
+                    *(f.interval or (None, None)),
+                    f.width,
+                    f.height,
+                    _signed(f.phash),
+                )
                 for f in frames
             ),
         )
@@ -362,7 +376,9 @@ class Catalog:
 
     def frames_of(self, source_id: int) -> list[int]:
         """The ids of a source's frames, removed ones too, in order."""
-        rows = self._db.execute("SELECT frame_id FROM frames WHERE source_id = ? ORDER BY frame_id", (source_id,))
+        rows = self._db.execute(
+            "SELECT frame_id FROM frames WHERE source_id = ? ORDER BY frame_id", (source_id,)
+        )
         return [int(frame_id) for (frame_id,) in rows]
 
     def frame_count(self, start: int = 0) -> int:
@@ -375,7 +391,10 @@ class Catalog:
 
     def removed_frames(self) -> list[int]:
         """The ids of the frames that have left the results, in order."""
-        return [int(row[0]) for row in self._db.execute("SELECT frame_id FROM frames WHERE live = 0 ORDER BY frame_id")]
+        return [
+            int(row[0])
+            for row in self._db.execute("SELECT frame_id FROM frames WHERE live = 0 ORDER BY frame_id")
+        ]
 
     def _record(self, row: tuple[object, ...]) -> FrameRecord:
         (frame_id, video_id, timestamp, width, height, path, kind, start, end, *facts) = row

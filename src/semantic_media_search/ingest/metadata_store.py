@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from semantic_media_search.errors import LibraryCorruptError
 from semantic_media_search.records import FrameRecord
@@ -18,7 +18,7 @@ class MetadataWriter:
     """Appends records to a JSONL file; each line is complete or absent once `close` or `flush` returned."""
 
     def __init__(self, path: str | Path):
-        self._file = Path(path).open("a", encoding="utf-8")
+        self._file = Path(path).open("a", encoding="utf-8")  # noqa: SIM115 - closed by close()
 
     def add_record(self, record: Mapping[str, Any]) -> None:
         """Append one frame's line. `record` has at least the plan's fields (see FrameRecord.to_json)."""
@@ -35,7 +35,7 @@ class MetadataWriter:
             self.flush()
             self._file.close()
 
-    def __enter__(self) -> "MetadataWriter":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -54,7 +54,9 @@ def compare(
     unreachable: set[int] = set()
     for root in roots:
         candidates = list(walk(Path(root.path), root.only_kind)) if _can_list(root.path) else []
-        known_here = any(source.root_id == root.root_id and source.state != REMOVED for source in known.values())
+        known_here = any(
+            source.root_id == root.root_id and source.state != REMOVED for source in known.values()
+        )
         if not candidates and (known_here or not _can_list(root.path)):
             changes.unreachable_roots.append(root)
             unreachable.add(root.root_id)
@@ -69,7 +71,9 @@ def compare(
             changes.unavailable.append(source)
         else:
             changes.missing.append(source)
-    changes.to_read.sort(key=lambda found: found.candidate.kind != IMAGE)  # stable: images first, else as walked
+    changes.to_read.sort(
+        key=lambda found: found.candidate.kind != IMAGE
+    )  # stable: images first, else as walked
     return changes
 
 

@@ -48,11 +48,15 @@ def remove(catalog: Catalog, source: Source) -> None:
 
 
 def _find_moves(changes: Changes, known: dict[str, Source]) -> list[tuple[Source, Found]]:
-    """Pairs of a source that is gone and the new file that has its content. Hashes only files of a size that is gone."""
+    """Pairs of a source that is gone and the new file with its content; hashes only files of a size that is gone."""
     missing = {source.path for source in changes.missing}
     gone: dict[tuple[int, str], list[Source]] = {}
     for source in known.values():
-        if source.content_hash and source.state != SKIPPED and (source.path in missing or source.state == REMOVED):
+        if (
+            source.content_hash
+            and source.state != SKIPPED
+            and (source.path in missing or source.state == REMOVED)
+        ):
             gone.setdefault((source.size, source.content_hash), []).append(source)
     sizes = {size for size, _ in gone}
     moves = []

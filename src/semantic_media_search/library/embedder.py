@@ -1,8 +1,9 @@
 """Frames in, rows of the embedding store out, in frame_id order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
+from typing import Self
 
 from semantic_media_search.embeddings.encoder import Encoder
 from semantic_media_search.ingest.catalog import Generation
@@ -54,7 +55,7 @@ class Embedder:
             frame_ids, vectors = self._running.pop(0)
             self._rows.append(frame_ids, vectors.result())
 
-    def __enter__(self) -> "Embedder":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -4,12 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
-
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings.embed_store import EmbeddingStore
 from semantic_media_search.embeddings.encoder import Encoder
-from semantic_media_search.errors import DecodeError, LibraryCorruptError, LibraryNotFoundError, MediaError
+from semantic_media_search.errors import LibraryCorruptError, LibraryNotFoundError, MediaError
 from semantic_media_search.ingest.catalog import Generation
 from semantic_media_search.library.embedder import Embedder
 from semantic_media_search.library.progress import Progress
@@ -89,7 +87,8 @@ def build_graph(
     )
     progress.finish()
     return writer.store_generation(
-        replace(generation, index_file=name, indexed_rows=generation.rows, ef_search=ef, recall=recall), serve=True
+        replace(generation, index_file=name, indexed_rows=generation.rows, ef_search=ef, recall=recall),
+        serve=True,
     )
 
 

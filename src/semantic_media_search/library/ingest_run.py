@@ -147,7 +147,11 @@ class IngestRun:
             else:
                 summary.unchanged += 1
             return
-        if known is not None and known.source_id is not None and self._catalog.set_frames_live(known.source_id, live=False):
+        if (
+            known is not None
+            and known.source_id is not None
+            and self._catalog.set_frames_live(known.source_id, live=False)
+        ):
             self._rewritten = True
         video_id = known.video_id if known else None
         if frames and here.kind == VIDEO and video_id is None:

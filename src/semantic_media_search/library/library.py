@@ -100,15 +100,16 @@ class Library:
         wanted: list[tuple[Path, str | None]] = []
         if raw is not None:
             for name, kind in (("images", IMAGE), ("videos", VIDEO)):
-                (raw / name).mkdir(parents=True, exist_ok=True)
-                wanted.append((raw / name, kind))
+                place = raw / name
+                place.mkdir(parents=True, exist_ok=True)
+                wanted.append((place, kind))
         for folder in folders:
             if not folder.expanduser().is_dir():
                 raise SourceFolderError(f"{folder} is no folder that can be read; check the path")
             wanted.append((folder.expanduser(), None))
         with open_writer(self.paths.root) as writer, writer.catalog.transaction():
-            for folder, kind in wanted:
-                writer.catalog.add_root(str(folder.resolve()), kind)
+            for folder, only_kind in wanted:
+                writer.catalog.add_root(str(folder.resolve()), only_kind)
 
     def ingest(self, progress: Progress | None = None) -> IngestSummary:
         """Read what is new, changed or gone in the library's folders; store frames and metadata."""
@@ -121,12 +122,16 @@ class Library:
         with open_writer(self.paths.root) as writer:
             return index_library(writer, encoder, self.settings, progress or Silent())
 
-    def update(self, model: str, progress: Progress | None = None) -> tuple[IngestSummary, IndexSummary | None]:
+    def update(
+        self, model: str, progress: Progress | None = None
+    ) -> tuple[IngestSummary, IndexSummary | None]:
         """`ingest` and `build_index` in one pass: vectors are made from the pixels while they are in memory."""
         progress = progress or Silent()
         encoder = self.encoder(model)
         with open_writer(self.paths.root) as writer:
-            generation = embed_pending(writer, writer.generation_for(encoder.info), encoder, self.settings, progress)
+            generation = embed_pending(
+                writer, writer.generation_for(encoder.info), encoder, self.settings, progress
+            )
             with Embedder(writer, generation, encoder, self.settings.batch_size) as embedder:
                 summary = IngestRun(writer, self.settings, progress, embedder).run()
             if writer.commit.next_frame == 0:

@@ -33,7 +33,9 @@ def publish(paths: LibraryPaths, catalog: Catalog, commit: Commit, *, rewrite_me
             store = EmbeddingStore(folder, generation.rows, generation.model.dim)
             _link(folder / VECTORS_NAME, paths.root / EMBEDDINGS)
             write_embeddings_index(
-                paths.root / EMBEDDINGS_INDEX, np.array(store.frame_ids), frozenset(store.rows_of(removed).tolist())
+                paths.root / EMBEDDINGS_INDEX,
+                np.array(store.frame_ids),
+                frozenset(store.rows_of(removed).tolist()),
             )
         if generation.index_file:
             _link(folder / generation.index_file, paths.root / GRAPH)

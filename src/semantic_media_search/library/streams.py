@@ -66,7 +66,9 @@ class _Job(Generic[T]):
             yield item
 
 
-def ordered(jobs: Iterable[Callable[[], Iterable[T]]], workers: int, *, ahead: int, buffer: int) -> Iterator[T]:
+def ordered(
+    jobs: Iterable[Callable[[], Iterable[T]]], workers: int, *, ahead: int, buffer: int
+) -> Iterator[T]:
     """Yield every item of every job, in the order of the jobs, from `workers` threads.
 
     At most `ahead` jobs are begun or done before their turn, each with at most `buffer` items waiting. An error

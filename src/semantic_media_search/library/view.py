@@ -1,7 +1,7 @@
 """One commit of a library, as readers see it: immutable, shared by threads, replaced by the next commit's."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,13 @@ from semantic_media_search.errors import LibraryNotFoundError, ModelMismatchErro
 from semantic_media_search.ingest.catalog import Catalog, Commit, Generation, Source
 from semantic_media_search.library.paths import LibraryPaths
 from semantic_media_search.records import F32, I64, BoolMask, FrameRecord, SearchHit
-from semantic_media_search.search.retriever import DEFAULT_EF, EXACT_BELOW, ImageRetriever, VectorIndex, check_query
+from semantic_media_search.search.retriever import (
+    DEFAULT_EF,
+    EXACT_BELOW,
+    ImageRetriever,
+    VectorIndex,
+    check_query,
+)
 
 _CACHED_QUERIES = 256
 
@@ -107,7 +113,13 @@ class LibraryView:
         return self.search_vector(self.encode_query(query), k, offset=offset, ef=ef, allowed=allowed)
 
     def search_vector(
-        self, vector: F32, k: int = 20, *, offset: int = 0, ef: int | None = None, allowed: BoolMask | None = None
+        self,
+        vector: F32,
+        k: int = 20,
+        *,
+        offset: int = 0,
+        ef: int | None = None,
+        allowed: BoolMask | None = None,
     ) -> list[SearchHit]:
         """Hits for a vector float32 [D], as `search_text`."""
         found = self.retriever.search_vector(vector, offset + k, ef=ef, allowed=allowed)[offset:]
@@ -155,7 +167,7 @@ class CatalogMetadata(Mapping[int, dict[str, object]]):
             raise KeyError(frame_id)
         return record.to_json()
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[int]:
         return (frame.frame_id for frame in self._readers.get().live_frames())
 
     def __len__(self) -> int:
@@ -165,7 +177,7 @@ class CatalogMetadata(Mapping[int, dict[str, object]]):
 class _NoEncoder:
     """Stands where a view was opened to be looked at, not searched."""
 
-    def encode_texts(self, queries: Sequence[str]) -> F32:
+    def encode_texts(self, queries: Sequence[str]) -> F32:  # noqa: ARG002
         raise ModelMismatchError("this view of the library was opened without its model")
 
 

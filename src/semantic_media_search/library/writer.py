@@ -58,8 +58,7 @@ class LibraryWriter:
             if generation.model.fingerprint == model.fingerprint and generation.model.dim == model.dim:
                 return generation
         with self.catalog.transaction():
-            generation = self.catalog.add_generation(model)
-        return generation
+            return self.catalog.add_generation(model)
 
     def embedding_writer(self, generation: Generation) -> EmbeddingWriter:
         """A writer behind the generation's committed rows."""

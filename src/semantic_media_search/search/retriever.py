@@ -136,7 +136,9 @@ class ImageRetriever:
             part = self._live_tail
             if allowed is not None:
                 part = allowed[split:] if part is None else allowed[split:] & part
-            hits = hits + [(row + split, cosine) for row, cosine in self._tail.search(vector, k, allowed=part)]
+            hits = hits + [
+                (row + split, cosine) for row, cosine in self._tail.search(vector, k, allowed=part)
+            ]
         hits.sort(key=lambda hit: (-hit[1], hit[0]))
         frame_ids = self.emb_store.frame_ids
         return [(int(frame_ids[row]), cosine) for row, cosine in hits[:k]]

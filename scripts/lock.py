@@ -1,0 +1,49 @@
+"""Pin every dependency anew, for all platforms and Python versions at once: `make lock`.
+
+Writes `requirements.txt` (CPU), `requirements-gpu.txt` and `requirements-dev.txt` from `pyproject.toml`.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+# On Linux the registry's torch brings its own CUDA packages, a CPU build none: which of the two there is
+# to be had differs from machine to machine, so what comes with it is not pinned.
+WITH_TORCH = ("cuda-", "nvidia-", "triton")
+HEADERS = {
+    "requirements.txt": ("cpu", None, "What the program needs, with inference on the CPU."),
+    "requirements-gpu.txt": ("gpu", None, "What the program needs, with inference on an NVIDIA GPU (CUDA)."),
+    "requirements-dev.txt": ("cpu", "test", "What the checks need beside requirements.txt's."),
+}
+
+
+def pins(extra: str, group: str | None) -> list[str]:
+    """The pinned lines for one set, as uv resolves it."""
+    command = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "compile",
+        "--quiet",
+        "--universal",
+        "--python-version",
+        "3.11",
+    ]
+    command += ["--no-header", "--no-annotate", "--upgrade", "--extra", extra, "pyproject.toml"]
+    if group:
+        command += ["--group", group]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    return [line for line in lines if not line.startswith(WITH_TORCH)]
+
+
+def main() -> None:
+    """Write the three files."""
+    for name, (extra, group, text) in HEADERS.items():
+        head = [f"# {text} Made by `make lock` from pyproject.toml.", "-e ."]
+        Path(name).write_text("\n".join([*head, *pins(extra, group)]) + "\n", encoding="utf-8")
+        print(f"wrote {name}")
+
+
+if __name__ == "__main__":
+    main()

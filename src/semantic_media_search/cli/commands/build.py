@@ -1,0 +1,125 @@
+"""`ingest`, `index` and `update`: from folders of media to a library that can be searched."""
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from semantic_media_search.cli.commands.models import encoder_loader, model_for_writing
+from semantic_media_search.cli.console import Console, StageProgress
+from semantic_media_search.config import Settings
+from semantic_media_search.library import Library
+from semantic_media_search.library.index_run import IndexSummary
+from semantic_media_search.library.summary import IngestSummary
+from semantic_media_search.records import SkippedFile
+
+_SHOWN_PER_REASON = 10
+
+
+def run_ingest(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
+    """Read the folders given, and those that the library has; store frames and metadata."""
+    library = Library(settings, encoder_loader(settings, console))
+    library.add_roots(arguments.folders, raw=settings.raw)
+    with _progress(console) as progress:
+        summary = library.ingest(progress)
+    _report(console, summary, None, as_json=arguments.json)
+    return _exit_code(arguments, summary)
+
+
+def run_index(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
+    """Embed what lacks a vector and bring the graph up to date."""
+    del arguments
+    library = Library(settings, encoder_loader(settings, console))
+    with _progress(console) as progress:
+        summary = library.build_index(model_for_writing(library, settings, console), progress)
+    console.info(_index_line(summary))
+    return 0
+
+
+def run_update(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
+    """Ingest and index in one pass."""
+    library = Library(settings, encoder_loader(settings, console))
+    library.add_roots(arguments.folders, raw=settings.raw)
+    with _progress(console) as progress:
+        summary, indexed = library.update(model_for_writing(library, settings, console), progress)
+    _report(console, summary, indexed, as_json=arguments.json)
+    return _exit_code(arguments, summary)
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[StageProgress]:
+    progress = console.progress()
+    try:
+        yield progress
+    finally:
+        progress.close()
+
+
+def _exit_code(arguments: argparse.Namespace, summary: IngestSummary) -> int:
+    return 1 if arguments.strict and (summary.skipped or summary.partial) else 0
+
+
+def _report(console: Console, summary: IngestSummary, indexed: IndexSummary | None, *, as_json: bool) -> None:
+    if as_json:
+        console.result(json.dumps(_summary_json(summary, indexed), indent=2))
+        return
+    counts = {
+        "new": summary.new,
+        "changed": summary.changed,
+        "moved": summary.moved,
+        "unchanged": summary.unchanged,
+        "removed": summary.removed,
+        "unavailable": summary.unavailable,
+        "skipped": len(summary.skipped),
+    }
+    files = ", ".join(
+        f"{count} {name}" for name, count in counts.items() if count or name in ("new", "unchanged")
+    )
+    console.info(f"Files: {files}. Frames stored: {summary.frames}.")
+    for text in _by_reason("Skipped", summary.skipped) + _by_reason("Read in part", summary.partial):
+        console.info(text)
+    if indexed is not None:
+        console.info(_index_line(indexed))
+
+
+def _by_reason(title: str, files: list[SkippedFile]) -> list[str]:
+    groups: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        groups[file.reason].append(file.path)
+    lines = []
+    for reason, paths in sorted(groups.items()):
+        lines.append(f"{title}: {reason}")
+        lines += [
+            f"    {path!r}" if not path.isprintable() else f"    {path}" for path in paths[:_SHOWN_PER_REASON]
+        ]
+        if len(paths) > _SHOWN_PER_REASON:
+            lines.append(f"    and {len(paths) - _SHOWN_PER_REASON} more; see `media-search status`")
+    return lines
+
+
+def _summary_json(summary: IngestSummary, indexed: IndexSummary | None) -> dict[str, object]:
+    return {
+        "new": summary.new,
+        "changed": summary.changed,
+        "moved": summary.moved,
+        "unchanged": summary.unchanged,
+        "removed": summary.removed,
+        "unavailable": summary.unavailable,
+        "frames": summary.frames,
+        "skipped": [{"path": file.path, "reason": file.reason} for file in summary.skipped],
+        "read_in_part": [{"path": file.path, "reason": file.reason} for file in summary.partial],
+        "embedded": indexed.embedded if indexed else 0,
+    }
+
+
+def _index_line(summary: IndexSummary) -> str:
+    generation = summary.generation
+    if generation.rows == 0:
+        return "Nothing to index: no frame is in the library."
+    recall = (
+        ""
+        if generation.recall is None
+        else f", recall {generation.recall:.3f} with ef {generation.ef_search}"
+    )
+    return f"Index: {generation.indexed_rows} vectors of {generation.model.name}, {summary.embedded} of them new{recall}."

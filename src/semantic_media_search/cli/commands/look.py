@@ -1,0 +1,77 @@
+"""`status` and `models`: what there is."""
+
+import argparse
+import json
+from dataclasses import asdict
+
+from semantic_media_search.cli.commands.models import encoder_loader, starter_hint
+from semantic_media_search.cli.console import Console
+from semantic_media_search.config import Settings
+from semantic_media_search.embeddings import list_models
+from semantic_media_search.library import Library
+from semantic_media_search.library.status import LibraryStatus
+
+
+def run_status(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
+    """Print what the library holds."""
+    status = Library(settings, encoder_loader(settings, console)).status()
+    if arguments.json:
+        console.result(json.dumps(asdict(status), indent=2, default=str))
+        return 0
+    for line in _status_lines(status):
+        console.result(line)
+    return 0
+
+
+def run_models(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
+    """Print the models that can be used, and whether they are on this machine."""
+    del settings
+    models = list_models()
+    if arguments.json:
+        console.result(json.dumps([asdict(model) for model in models], indent=2, default=str))
+        return 0
+    for model in models:
+        here = "on this machine" if model.available else "downloaded on first use"
+        console.result(
+            f"{model.name:<32} {model.dim:>4} dimensions  {_megabytes(model.size_bytes):>8}  {here}"
+        )
+        console.result(f"    {model.description} ({model.licence})")
+    return 0
+
+
+def _status_lines(status: LibraryStatus) -> list[str]:
+    generation = status.generation
+    lines = [f"Library   {status.place.resolve()}", "Folders"]
+    for root in status.roots:
+        only = f" ({root.only_kind}s only)" if root.only_kind else ""
+        lines.append(f"    {root.path}{only}{'' if root.reachable else '  [cannot be reached now]'}")
+    kinds = ", ".join(f"{count} {kind}s" for kind, count in sorted(status.kinds.items())) or "none"
+    other = {state: count for state, count in status.files.items() if state != "ok"}
+    lines.append(
+        f"Files     {kinds}" + "".join(f", {count} {state}" for state, count in sorted(other.items()))
+    )
+    lines.append(f"Frames    {status.frames}, {_megabytes(status.frames_bytes)}")
+    if generation is None or generation.rows == 0:
+        lines.append("Vectors   none yet: run `media-search index`")
+        return lines
+    lines.append(
+        f"Vectors   {generation.rows} of {generation.model.name} (version {generation.model.version}), "
+        f"{_megabytes(status.vectors_bytes)}"
+    )
+    recall = (
+        ""
+        if generation.recall is None
+        else f", recall {generation.recall:.3f} with ef {generation.ef_search}"
+    )
+    lines.append(f"Index     {generation.indexed_rows} vectors, {_megabytes(status.index_bytes)}{recall}")
+    if status.pending_frames:
+        lines.append(f"Pending   {status.pending_frames} frames without a vector: run `media-search index`")
+    if hint := starter_hint(generation.model):
+        lines.append(hint)
+    for path, reason in status.skipped:
+        lines.append(f"Skipped   {path}: {reason}")
+    return lines
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"

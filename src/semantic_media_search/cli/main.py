@@ -1,0 +1,110 @@
+"""Arguments in, exit code out."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from semantic_media_search import __version__
+from semantic_media_search.cli import commands
+from semantic_media_search.cli.console import Console
+from semantic_media_search.config import load_settings
+from semantic_media_search.errors import MediaSearchError
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line, as `media-search --help` shows it."""
+    parser = argparse.ArgumentParser(
+        prog="media-search",
+        description="Finds moments in your own pictures and videos from plain words. Nothing leaves this machine.",
+        epilog="Start with:  media-search update ~/Pictures   then:  media-search search 'a red bicycle'",
+    )
+    parser.add_argument("--version", action="version", version=f"media-search {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--library", type=Path, metavar="DIR", help="where the library lies (default data/processed)"
+    )
+    common.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")
+    common.add_argument("--quiet", action="store_true", help="print results and errors only")
+    common.add_argument("--verbose", action="store_true", help="say what goes on inside")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        return subparsers.add_parser(name, parents=[common], help=text, description=text)
+
+    ingest = command("ingest", "Read new and changed photos and videos; store frames and metadata.")
+    _add_sources(ingest)
+    index = command("index", "Give every frame its vector and bring the index up to date.")
+    _add_model(index)
+    update = command("update", "Ingest and index in one pass.")
+    _add_sources(update)
+    _add_model(update)
+    search = command("search", "Find frames by words.")
+    search.add_argument("query", nargs="+", help="what the picture shows")
+    search.add_argument("-k", type=int, default=10, help="how many results (default 10)")
+    search.add_argument(
+        "--ef", type=int, dest="ef", help="how far the index looks (default: what the library measured)"
+    )
+    form = search.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the API's JSON")
+    form.add_argument(
+        "--paths", action="store_true", help="print the originals' paths, best first, one a line"
+    )
+    _add_model(search)
+    serve = command("serve", "Serve the page and the API.")
+    serve.add_argument("--host", help="address to listen on (default 127.0.0.1); another needs --token")
+    serve.add_argument("--port", type=int, help="port to listen on (default 8000)")
+    serve.add_argument("--token", help="what callers must show when the address is not loopback")
+    _add_model(serve)
+    status = command("status", "What the library holds.")
+    status.add_argument("--json", action="store_true", help="print it as JSON")
+    models = command("models", "The models that can be used.")
+    models.add_argument("--json", action="store_true", help="print them as JSON")
+    return parser
+
+
+def _add_sources(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folders", nargs="*", type=Path, help="folders to add to the library (read in place)")
+    parser.add_argument(
+        "--raw", type=Path, metavar="DIR", help="folder with images/ and videos/ (default data/raw)"
+    )
+    parser.add_argument("--fps", type=float, help="video frames sampled a second (default 1)")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 where any file was skipped")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", help="a model's name or folder (see `media-search models`)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    arguments = build_parser().parse_args(argv)
+    console = Console(quiet=arguments.quiet)
+    logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(message)s")
+    if not arguments.quiet:
+        logging.getLogger("semantic_media_search").setLevel(logging.INFO)
+    try:
+        settings = load_settings(
+            {
+                name: getattr(arguments, name, None)
+                for name in ("library", "raw", "model", "fps", "host", "port", "token")
+            },
+            file=arguments.config,
+        )
+        return commands.COMMANDS[arguments.command](arguments, settings, console)
+    except MediaSearchError as error:
+        console.error(str(error))
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        console.error("stopped; what was finished is kept, run the command again to go on")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # the reader (`| head`) has seen enough
+        return EXIT_OK
