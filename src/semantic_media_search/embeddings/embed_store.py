@@ -31,7 +31,7 @@ def require_unit_rows(vectors: F32, dim: int) -> None:
     wrong = np.flatnonzero(~(np.abs(norms - 1) <= _NORM_TOLERANCE))
     if wrong.size:
         raise VectorError(
-            f"row {wrong[0]} has length {norms[wrong[0]]}, expected 1; the model's weights may be damaged"
+            f"row {wrong[0]} has length {norms[wrong[0]]:.4g}, expected 1; the model's weights may be damaged"
         )
 
 

@@ -1,0 +1,25 @@
+"""What every test gets: no settings from outside, no network, and no error that goes by unseen in a log."""
+
+import logging
+import os
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _own_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test depends on nothing that the person has set, and never asks a model hub by accident."""
+    for name in list(os.environ):
+        if name.startswith("MEDIA_SEARCH_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(autouse=True)
+def _no_logged_errors(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A test during which something logs an ERROR fails."""
+    yield
+    for phase in ("setup", "call"):
+        errors = [record.getMessage() for record in caplog.get_records(phase) if record.levelno >= logging.ERROR]
+        assert not errors
