@@ -21,5 +21,7 @@ def _no_logged_errors(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """A test during which something logs an ERROR fails."""
     yield
     for phase in ("setup", "call"):
-        errors = [record.getMessage() for record in caplog.get_records(phase) if record.levelno >= logging.ERROR]
+        errors = [
+            record.getMessage() for record in caplog.get_records(phase) if record.levelno >= logging.ERROR
+        ]
         assert not errors

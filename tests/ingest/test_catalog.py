@@ -31,7 +31,9 @@ def test_a_new_catalogue_counts_nothing(catalog: Catalog) -> None:
 
 
 def test_what_is_stored_comes_back_with_its_source(catalog: Catalog, tmp_path: Path) -> None:
-    source_id = _source(catalog, captured_at="2020-01-02T03:04:05", camera="Canon EOS 5D", latitude=1.0, longitude=2.0)
+    source_id = _source(
+        catalog, captured_at="2020-01-02T03:04:05", camera="Canon EOS 5D", latitude=1.0, longitude=2.0
+    )
     catalog.add_frames(source_id, [_frame(0, phash=2**64 - 1)])
     frame = catalog.frame(0)
     assert frame is not None
@@ -97,7 +99,9 @@ def test_readers_cannot_write(catalog: Catalog, tmp_path: Path) -> None:
         reader.add_root("/x", None)
 
 
-@pytest.mark.parametrize("content", [b"not a database at all, but long enough to look at", b"SQLite format 3\x00" * 40])
+@pytest.mark.parametrize(
+    "content", [b"not a database at all, but long enough to look at", b"SQLite format 3\x00" * 40]
+)
 def test_a_file_that_is_no_catalogue_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / CATALOG_NAME).write_bytes(content)
     with pytest.raises(LibraryCorruptError, match=CATALOG_NAME):

@@ -39,8 +39,7 @@ def test_an_error_is_raised_when_its_turn_comes_and_stops_the_rest() -> None:
         raise OSError("gone")
 
     with pytest.raises(OSError, match="gone"):
-        for item in ordered([partial(_count, 0, 2), fail, partial(_count, 100, 1000)], 2, ahead=3, buffer=1):
-            seen.append(item)
+        seen.extend(ordered([partial(_count, 0, 2), fail, partial(_count, 100, 1000)], 2, ahead=3, buffer=1))
     assert seen == [0, 1, 7]
     assert threading.active_count() < 20
 

@@ -7,89 +7,45 @@ Sources, frames, generations of vectors, and the commits that say what counts. O
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from semantic_media_search.errors import LibraryCorruptError, LibraryNotFoundError
 from semantic_media_search.ingest import schema
+from semantic_media_search.ingest.catalog_rows import (
+    OK,
+    REMOVED,
+    SKIPPED,
+    UNAVAILABLE,
+    Commit,
+    FrameRow,
+    Generation,
+    Root,
+    Source,
+)
 from semantic_media_search.records import FrameRecord, ModelInfo
 
+__all__ = [
+    "CATALOG_NAME",
+    "OK",
+    "REMOVED",
+    "SKIPPED",
+    "UNAVAILABLE",
+    "Catalog",
+    "Commit",
+    "FrameRow",
+    "Generation",
+    "Root",
+    "Source",
+]
+
 CATALOG_NAME = "catalog.sqlite"
-OK, SKIPPED, UNAVAILABLE, REMOVED = "ok", "skipped", "unavailable", "removed"
 _IDS_A_QUERY = 1_000
 
 _FRAME_COLUMNS = """
     f.frame_id, s.video_id, f.timestamp, f.width, f.height, s.path, s.kind, f.interval_start, f.interval_end,
     s.captured_at, s.duration, s.width, s.height, s.camera, s.latitude, s.longitude
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """The vectors of one model: how many rows count, and the graph over the first `indexed_rows` of them."""
-
-    generation: int
-    model: ModelInfo
-    rows: int = 0
-    index_file: str | None = None
-    indexed_rows: int = 0
-    ef_search: int | None = None
-    recall: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """What counts, as of one instant: all else on the disk is ignored, and cut back by the next writer."""
-
-    commit_id: int = 0
-    next_frame: int = 0
-    generation: Generation | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Root:
-    """A folder whose media belong to the library."""
-
-    root_id: int
-    path: str
-    only_kind: str | None
-    reachable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One media file that the library knows. `source_id` is None until it is stored."""
-
-    source_id: int | None
-    root_id: int
-    path: str
-    kind: str
-    size: int
-    mtime_ns: int
-    content_hash: str | None = None
-    state: str = OK
-    reason: str | None = None
-    video_id: str | None = None
-    captured_at: str | None = None
-    width: int | None = None
-    height: int | None = None
-    duration: float | None = None
-    camera: str | None = None
-    latitude: float | None = None
-    longitude: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FrameRow:
-    """One frame as the catalogue keeps it."""
-
-    frame_id: int
-    timestamp: float | None
-    interval: tuple[float, float] | None
-    width: int
-    height: int
-    phash: int
 
 
 class Catalog:
@@ -395,6 +351,25 @@ class Catalog:
             int(row[0])
             for row in self._db.execute("SELECT frame_id FROM frames WHERE live = 0 ORDER BY frame_id")
         ]
+
+    def integrity_problems(self) -> list[str]:
+        """What SQLite itself finds wrong with the file: damaged pages, rows that name rows that are not there."""
+        try:
+            found = [str(row[0]) for row in self._db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+            found += [
+                f"{table} row {row} names a missing {to}"
+                for table, row, to, _ in self._db.execute("PRAGMA foreign_key_check")
+            ]
+        except sqlite3.DatabaseError as error:
+            return [str(error)]
+        return found
+
+    def forget_removed(self) -> None:
+        """Drop removed frames, and the sources of which nothing is left, for good."""
+        self._db.execute("DELETE FROM frames WHERE live = 0")
+        self._db.execute(
+            "DELETE FROM sources WHERE state = 'removed' AND source_id NOT IN (SELECT source_id FROM frames)"
+        )
 
     def _record(self, row: tuple[object, ...]) -> FrameRecord:
         (frame_id, video_id, timestamp, width, height, path, kind, start, end, *facts) = row

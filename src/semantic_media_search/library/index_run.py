@@ -62,11 +62,20 @@ def embed_pending(
 
 
 def build_graph(
-    writer: LibraryWriter, generation: Generation, encoder: Encoder, settings: Settings, progress: Progress
+    writer: LibraryWriter,
+    generation: Generation,
+    encoder: Encoder,
+    settings: Settings,
+    progress: Progress,
+    *,
+    commit: bool = True,
 ) -> Generation:
-    """Bring the graph up to the generation's rows, by insertion where there is one, and commit both as serving."""
+    """Bring the graph up to the generation's rows, by insertion where there is one; `commit` makes both serve.
+
+    The sample of searches that chooses ef is checked against the exact answer each time.
+    """
     if generation.index_file and generation.indexed_rows == generation.rows:
-        return writer.store_generation(generation, serve=True)
+        return writer.store_generation(generation, serve=True) if commit else generation
     from semantic_media_search.index.hnsw import HNSWIndex  # compiles: only when there is something to build
 
     folder = writer.paths.generation(generation.generation)
@@ -86,10 +95,10 @@ def build_graph(
         index, BruteForceIndex(vectors), queries, min(RECALL_AT, generation.rows), settings.target_recall
     )
     progress.finish()
-    return writer.store_generation(
-        replace(generation, index_file=name, indexed_rows=generation.rows, ef_search=ef, recall=recall),
-        serve=True,
+    generation = replace(
+        generation, index_file=name, indexed_rows=generation.rows, ef_search=ef, recall=recall
     )
+    return writer.store_generation(generation, serve=True) if commit else generation
 
 
 def index_library(

@@ -53,8 +53,10 @@ class LibraryWriter:
         return generation
 
     def generation_for(self, model: ModelInfo) -> Generation:
-        """The newest generation by this very model, or a new one."""
-        for generation in reversed(self.catalog.generations()):
+        """The generation by this very model: the one that serves, else the newest with rows, else a new one."""
+        serving = self.commit.generation
+        held = [generation for generation in reversed(self.catalog.generations()) if generation.rows]
+        for generation in ([serving] if serving else []) + held:
             if generation.model.fingerprint == model.fingerprint and generation.model.dim == model.dim:
                 return generation
         with self.catalog.transaction():
@@ -87,7 +89,20 @@ class LibraryWriter:
             except FileNotFoundError:
                 missed += 1
             frame_id += 1
+        self._drop_empty_generations()
         self._remove_unnamed()
+
+    def _drop_empty_generations(self) -> None:
+        serving = self.commit.generation
+        empty = [
+            generation.generation
+            for generation in self.catalog.generations()
+            if generation.rows == 0 and (serving is None or generation.generation != serving.generation)
+        ]
+        if empty:
+            with self.catalog.transaction():
+                for number in empty:
+                    self.catalog.drop_generation(number)
 
     def _remove_unnamed(self) -> None:
         named = {self.paths.generation(g.generation): g.index_file for g in self.catalog.generations()}

@@ -1,0 +1,84 @@
+"""Reclaim what removed frames take: a new generation without them, then their files go."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from semantic_media_search.config import Settings
+from semantic_media_search.embeddings.embed_store import EmbeddingStore
+from semantic_media_search.embeddings.encoder import Encoder
+from semantic_media_search.ingest.catalog import Generation
+from semantic_media_search.library.index_run import build_graph
+from semantic_media_search.library.progress import Progress
+from semantic_media_search.library.publish import publish
+from semantic_media_search.library.writer import LibraryWriter
+
+_ROWS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class CompactSummary:
+    """How many frames were let go, and how many bytes that freed."""
+
+    frames: int
+    bytes_freed: int
+
+
+def compact(
+    writer: LibraryWriter, encoder: Encoder | None, settings: Settings, progress: Progress
+) -> CompactSummary:
+    """Drop removed frames from the vectors, the graph, the catalogue and the disk.
+
+    Vectors are copied, not computed again. Until the one commit at the end the old generation serves; files are
+    removed only after it. `encoder` is needed where there are vectors: recall is measured anew.
+    """
+    paths, catalog = writer.paths, writer.catalog
+    removed = catalog.removed_frames()
+    if not removed:
+        return CompactSummary(0, 0)
+    before = _size_of_generations(writer)
+    serving = writer.commit.generation
+    fresh: Generation | None = None
+    if serving is not None and serving.rows and encoder is not None:
+        fresh = _copy_live_rows(writer, serving, removed, progress)
+        if fresh.rows:
+            fresh = build_graph(writer, fresh, encoder, settings, progress, commit=False)
+    with writer.committing(serve=fresh):
+        if fresh is not None:
+            catalog.put_generation(fresh)
+        catalog.forget_removed()
+    freed = 0
+    for frame_id in removed:
+        path = paths.frame(frame_id)
+        if path.exists():
+            freed += path.stat().st_size
+            path.unlink()
+    writer.drop_other_generations()
+    publish(paths, catalog, writer.commit, rewrite_metadata=True)
+    return CompactSummary(len(removed), max(0, freed + before - _size_of_generations(writer)))
+
+
+def _copy_live_rows(
+    writer: LibraryWriter, old: Generation, removed: list[int], progress: Progress
+) -> Generation:
+    store = EmbeddingStore(writer.paths.generation(old.generation), old.rows, old.model.dim)
+    live = np.ones(old.rows, dtype=np.bool_)
+    live[store.rows_of(removed)] = False
+    rows = np.flatnonzero(live)
+    with writer.catalog.transaction():
+        fresh = writer.catalog.add_generation(old.model)
+    progress.start("Copying vectors", len(rows), "vectors")
+    with writer.embedding_writer(fresh) as out:
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            some = rows[start : start + _ROWS_AT_ONCE]
+            out.append(store.frame_ids[some].tolist(), np.asarray(store.vectors[some]))
+            progress.advance(len(some))
+        out.flush()
+        fresh = replace(fresh, rows=out.rows)
+    progress.finish()
+    return fresh
+
+
+def _size_of_generations(writer: LibraryWriter) -> int:
+    folder = writer.paths.root / "generations"
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else 0

@@ -1,0 +1,166 @@
+"""Hold every file of a library against every other, and repair what can be made again from what is whole."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from semantic_media_search.embeddings.embed_store import (
+    EmbeddingStore,
+    load_embeddings_index,
+    require_unit_rows,
+)
+from semantic_media_search.errors import LibraryCorruptError, LibraryError, MediaError, VectorError
+from semantic_media_search.ingest.catalog import Generation
+from semantic_media_search.ingest.metadata_store import load_metadata
+from semantic_media_search.library.paths import EMBEDDINGS_INDEX
+from semantic_media_search.library.progress import Progress
+from semantic_media_search.library.publish import publish
+from semantic_media_search.library.writer import LibraryWriter
+from semantic_media_search.media.decode import load_image
+
+_ROWS_AT_ONCE = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: which file, what about it, and what was done or is to be done."""
+
+    path: str
+    problem: str
+    remedy: str
+
+
+def examine(writer: LibraryWriter, progress: Progress, *, repair: bool) -> list[Finding]:
+    """Check catalogue, frames, vectors, graph and the published files; with `repair`, mend what can be mended.
+
+    Damaged frames are read from their sources again by the next `update`; damaged vectors are computed and a
+    damaged graph is built anew by the next `index`; published files are written anew at once.
+    """
+    findings = list(_check_catalogue(writer))
+    if findings:
+        return findings  # nothing else can be judged by a damaged catalogue
+    findings += _check_frames(writer, progress, repair=repair)
+    generation = writer.commit.generation
+    if generation is not None and generation.rows:
+        vectors = list(_check_vectors(writer, generation))
+        findings += vectors
+        if vectors and repair:
+            _drop_vectors(writer, generation)
+        elif not vectors:
+            findings += _check_graph(writer, generation, repair=repair)
+    published = list(_check_published(writer))
+    findings += published
+    if repair and (published or findings):
+        publish(writer.paths, writer.catalog, writer.commit, rewrite_metadata=True)
+    return findings
+
+
+def _check_catalogue(writer: LibraryWriter) -> Iterator[Finding]:
+    for problem in writer.catalog.integrity_problems():
+        yield Finding(
+            str(writer.catalog.path), problem, "restore it from a copy, or move the library away and update"
+        )
+
+
+def _check_frames(writer: LibraryWriter, progress: Progress, *, repair: bool) -> list[Finding]:
+    findings: list[Finding] = []
+    damaged: set[str] = set()
+    progress.start("Checking frames", writer.catalog.frame_count(), "frames")
+    for frame in writer.catalog.live_frames(stop=writer.commit.next_frame):
+        try:
+            height, width, _ = load_image(frame.frame_path).shape
+            problem = "" if (width, height) == (frame.width, frame.height) else f"is {width}x{height} pixels"
+        except (OSError, MediaError) as error:
+            problem = f"cannot be read: {error}"
+        if problem:
+            damaged.add(frame.source_path)
+            remedy = f"run `media-search update` to read {frame.source_path} again"
+            findings.append(Finding(frame.frame_path, problem, remedy))
+        progress.advance()
+    progress.finish()
+    if damaged and repair:
+        sources = writer.catalog.sources()
+        with writer.committing():
+            for path in damaged:  # no file has this size: the next scan takes the source for a changed one
+                writer.catalog.put_source(replace(sources[path], size=-1, content_hash=None))
+    return findings
+
+
+def _check_vectors(writer: LibraryWriter, generation: Generation) -> Iterator[Finding]:
+    folder = writer.paths.generation(generation.generation)
+    try:
+        store = EmbeddingStore(folder, generation.rows, generation.model.dim)
+    except LibraryCorruptError as error:
+        yield Finding(str(folder), str(error), "run `media-search index` to compute the vectors anew")
+        return
+    remedy = "run `media-search index` to compute the vectors anew"
+    if np.any(np.diff(store.frame_ids) <= 0) or store.frame_ids[-1] >= writer.commit.next_frame:
+        yield Finding(str(folder), "its frame ids are not those of the catalogue, in order", remedy)
+    for start in range(0, generation.rows, _ROWS_AT_ONCE):
+        try:
+            require_unit_rows(np.asarray(store.vectors[start : start + _ROWS_AT_ONCE]), generation.model.dim)
+        except VectorError as error:
+            yield Finding(str(folder), f"from row {start} on: {error}", remedy)
+            return
+
+
+def _drop_vectors(writer: LibraryWriter, generation: Generation) -> None:
+    """Let the generation begin again at row 0."""
+    writer.store_generation(
+        replace(generation, rows=0, index_file=None, indexed_rows=0, ef_search=None, recall=None), serve=True
+    )
+
+
+def _check_graph(writer: LibraryWriter, generation: Generation, *, repair: bool) -> list[Finding]:
+    if generation.index_file is None:
+        return []
+    from semantic_media_search.index.hnsw import HNSWIndex  # compiles: only when there is a graph to look at
+
+    folder = writer.paths.generation(generation.generation)
+    path = folder / generation.index_file
+    store = EmbeddingStore(folder, generation.rows, generation.model.dim)
+    try:
+        index = HNSWIndex.load(path, store.vectors)
+        index.verify()
+        if len(index) != generation.indexed_rows:
+            raise LibraryCorruptError(
+                f"{path} holds {len(index)} rows where {generation.indexed_rows} were committed"
+            )
+    except (OSError, LibraryError) as error:
+        if repair:
+            writer.store_generation(replace(generation, index_file=None, indexed_rows=0), serve=True)
+        return [Finding(str(path), str(error), "run `media-search index` to build it anew")]
+    return []
+
+
+def _check_published(writer: LibraryWriter) -> Iterator[Finding]:
+    paths, catalog, commit = writer.paths, writer.catalog, writer.commit
+    remedy = "written anew from the catalogue"
+    try:
+        held = load_metadata(paths.metadata)
+        expected = {
+            frame.frame_id: json.loads(json.dumps(frame.to_json()))
+            for frame in catalog.live_frames(stop=commit.next_frame)
+        }
+        if held != expected:
+            yield Finding(
+                str(paths.metadata),
+                f"its {len(held)} records are not the catalogue's {len(expected)}",
+                remedy,
+            )
+    except (OSError, LibraryCorruptError) as error:
+        yield Finding(str(paths.metadata), str(error), remedy)
+    generation = commit.generation
+    if generation is None or generation.rows == 0:
+        return
+    place = paths.root / EMBEDDINGS_INDEX
+    try:
+        store = EmbeddingStore(paths.generation(generation.generation), generation.rows, generation.model.dim)
+        gone = set(store.rows_of(catalog.removed_frames()).tolist())
+        rows = {int(frame_id): row for row, frame_id in enumerate(store.frame_ids) if row not in gone}
+        if load_embeddings_index(place) != rows:
+            yield Finding(str(place), "it does not say which row is whose", remedy)
+    except (OSError, LibraryCorruptError) as error:
+        yield Finding(str(place), str(error), remedy)
