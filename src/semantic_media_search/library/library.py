@@ -7,10 +7,11 @@ from pathlib import Path
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings.encoder import Encoder
 from semantic_media_search.errors import LibraryNotFoundError, SourceFolderError
-from semantic_media_search.ingest.catalog import Commit
+from semantic_media_search.ingest.catalog import Commit, Root
+from semantic_media_search.library.compact import CompactSummary, compact
+from semantic_media_search.library.doctor import Finding, examine
 from semantic_media_search.library.embedder import Embedder
 from semantic_media_search.library.index_run import IndexSummary, embed_pending, index_library
-from semantic_media_search.library.ingest_run import IngestRun
 from semantic_media_search.library.paths import LibraryPaths
 from semantic_media_search.library.progress import Progress, Silent
 from semantic_media_search.library.status import LibraryStatus, read_status
@@ -68,6 +69,10 @@ class Library:
         """What the library holds. Raises LibraryNotFoundError where there is none."""
         return read_status(self.paths, self._readers.get())
 
+    def roots(self) -> list[Root]:
+        """The folders whose media belong to the library."""
+        return self._readers.get().roots()
+
     def _open_view(self) -> LibraryView:
         for attempt in range(_OPEN_ATTEMPTS):
             commit = self.commit()
@@ -113,6 +118,10 @@ class Library:
 
     def ingest(self, progress: Progress | None = None) -> IngestSummary:
         """Read what is new, changed or gone in the library's folders; store frames and metadata."""
+        from semantic_media_search.library.ingest_run import (
+            IngestRun,
+        )  # the video decoder: only to read media
+
         with open_writer(self.paths.root) as writer:
             return IngestRun(writer, self.settings, progress or Silent()).run()
 
@@ -126,6 +135,8 @@ class Library:
         self, model: str, progress: Progress | None = None
     ) -> tuple[IngestSummary, IndexSummary | None]:
         """`ingest` and `build_index` in one pass: vectors are made from the pixels while they are in memory."""
+        from semantic_media_search.library.ingest_run import IngestRun
+
         progress = progress or Silent()
         encoder = self.encoder(model)
         with open_writer(self.paths.root) as writer:
@@ -137,3 +148,15 @@ class Library:
             if writer.commit.next_frame == 0:
                 return summary, None
             return summary, index_library(writer, encoder, self.settings, progress)
+
+    def compact(self, progress: Progress | None = None) -> CompactSummary:
+        """Reclaim the space of removed frames."""
+        model = self.model()
+        encoder = self.encoder(model.name) if model else None
+        with open_writer(self.paths.root) as writer:
+            return compact(writer, encoder, self.settings, progress or Silent())
+
+    def doctor(self, *, repair: bool, progress: Progress | None = None) -> list[Finding]:
+        """Check every file of the library, and with `repair` mend what can be mended."""
+        with open_writer(self.paths.root) as writer:
+            return examine(writer, progress or Silent(), repair=repair)

@@ -117,9 +117,9 @@ def _index_line(summary: IndexSummary) -> str:
     generation = summary.generation
     if generation.rows == 0:
         return "Nothing to index: no frame is in the library."
-    recall = (
-        ""
-        if generation.recall is None
-        else f", recall {generation.recall:.3f} with ef {generation.ef_search}"
+    line = (
+        f"Index: {generation.indexed_rows} vectors of {generation.model.name}, {summary.embedded} of them new"
     )
-    return f"Index: {generation.indexed_rows} vectors of {generation.model.name}, {summary.embedded} of them new{recall}."
+    if generation.recall is not None:
+        line += f", recall {generation.recall:.3f} with ef {generation.ef_search}"
+    return line + "."
