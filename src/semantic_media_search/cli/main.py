@@ -40,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_sources(ingest)
     index = command("index", "Give every frame its vector and bring the index up to date.")
     _add_model(index)
+    index.add_argument("--rebuild", action="store_true", help="make all vectors and the index anew")
     update = command("update", "Ingest and index in one pass.")
     _add_sources(update)
     _add_model(update)
@@ -64,6 +65,12 @@ def build_parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="print it as JSON")
     models = command("models", "The models that can be used.")
     models.add_argument("--json", action="store_true", help="print them as JSON")
+    watch = command("watch", "Update now and whenever something in the folders changes, until Ctrl-C.")
+    watch.add_argument("folders", nargs="*", type=Path, help="folders to add to the library (read in place)")
+    _add_model(watch)
+    command("compact", "Reclaim the space of files that are gone.")
+    doctor = command("doctor", "Check every file of the library and repair what can be repaired.")
+    doctor.add_argument("--check-only", action="store_true", help="only say what is wrong")
     return parser
 
 
@@ -75,6 +82,7 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fps", type=float, help="video frames sampled a second (default 1)")
     parser.add_argument("--strict", action="store_true", help="exit with 1 where any file was skipped")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be read")
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:

@@ -65,8 +65,7 @@ def _copy_live_rows(
     live = np.ones(old.rows, dtype=np.bool_)
     live[store.rows_of(removed)] = False
     rows = np.flatnonzero(live)
-    with writer.catalog.transaction():
-        fresh = writer.catalog.add_generation(old.model)
+    fresh = writer.new_generation(old.model)
     progress.start("Copying vectors", len(rows), "vectors")
     with writer.embedding_writer(fresh) as out:
         for start in range(0, len(rows), _ROWS_AT_ONCE):

@@ -102,9 +102,11 @@ def build_graph(
 
 
 def index_library(
-    writer: LibraryWriter, encoder: Encoder, settings: Settings, progress: Progress
+    writer: LibraryWriter, encoder: Encoder, settings: Settings, progress: Progress, *, rebuild: bool = False
 ) -> IndexSummary:
     """Embed and index everything that is committed; a generation by another model gives way at the last commit.
+
+    `rebuild` makes a generation anew even where there is one by this model.
 
     Raises LibraryNotFoundError where no frame has been ingested yet.
     """
@@ -113,7 +115,7 @@ def index_library(
             f"{writer.paths.root} holds no frames yet; run `media-search ingest YOUR_FOLDER` "
             "(or `python scripts/ingest_all.py`) first"
         )
-    generation = writer.generation_for(encoder.info)
+    generation = writer.new_generation(encoder.info) if rebuild else writer.generation_for(encoder.info)
     before = generation.rows
     generation = embed_pending(writer, generation, encoder, settings, progress)
     if generation.rows:

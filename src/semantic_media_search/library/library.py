@@ -8,6 +8,7 @@ from semantic_media_search.config import Settings
 from semantic_media_search.embeddings.encoder import Encoder
 from semantic_media_search.errors import LibraryNotFoundError, SourceFolderError
 from semantic_media_search.ingest.catalog import Commit, Root
+from semantic_media_search.ingest.scan import Changes, compare
 from semantic_media_search.library.compact import CompactSummary, compact
 from semantic_media_search.library.doctor import Finding, examine
 from semantic_media_search.library.embedder import Embedder
@@ -102,19 +103,27 @@ class Library:
 
         Raises SourceFolderError for a folder that is not there.
         """
-        wanted: list[tuple[Path, str | None]] = []
-        if raw is not None:
-            for name, kind in (("images", IMAGE), ("videos", VIDEO)):
-                place = raw / name
-                place.mkdir(parents=True, exist_ok=True)
-                wanted.append((place, kind))
-        for folder in folders:
-            if not folder.expanduser().is_dir():
-                raise SourceFolderError(f"{folder} is no folder that can be read; check the path")
-            wanted.append((folder.expanduser(), None))
+        wanted = _roots_of(folders, raw)
+        for folder, _ in wanted:
+            if raw is not None and folder.parent == raw:
+                folder.mkdir(parents=True, exist_ok=True)
         with open_writer(self.paths.root) as writer, writer.catalog.transaction():
             for folder, only_kind in wanted:
                 writer.catalog.add_root(str(folder.resolve()), only_kind)
+
+    def preview(self, folders: Iterable[Path], *, raw: Path | None = None) -> Changes:
+        """What `ingest` would do with these folders added, without writing anything."""
+        from semantic_media_search.ingest.discovery import discover
+
+        try:
+            catalog = self._readers.get()
+            roots, known = catalog.roots(), catalog.sources()
+        except LibraryNotFoundError:
+            roots, known = [], {}
+        held = {root.path for root in roots}
+        new = [(str(folder.resolve()), kind) for folder, kind in _roots_of(folders, raw) if folder.is_dir()]
+        added = [Root(-1 - i, path, kind, True) for i, (path, kind) in enumerate(new) if path not in held]
+        return compare([*roots, *added], known, discover)
 
     def ingest(self, progress: Progress | None = None) -> IngestSummary:
         """Read what is new, changed or gone in the library's folders; store frames and metadata."""
@@ -125,16 +134,24 @@ class Library:
         with open_writer(self.paths.root) as writer:
             return IngestRun(writer, self.settings, progress or Silent()).run()
 
-    def build_index(self, model: str, progress: Progress | None = None) -> IndexSummary:
-        """Embed what lacks a vector and bring the graph up to it, with this model."""
+    def build_index(
+        self, model: str, progress: Progress | None = None, *, rebuild: bool = False
+    ) -> IndexSummary:
+        """Embed what lacks a vector and bring the graph up to it, with this model; `rebuild` begins anew.
+
+        Another model than before makes a new generation, which serves when it is whole.
+        """
         encoder = self.encoder(model)
         with open_writer(self.paths.root) as writer:
-            return index_library(writer, encoder, self.settings, progress or Silent())
+            return index_library(writer, encoder, self.settings, progress or Silent(), rebuild=rebuild)
 
     def update(
         self, model: str, progress: Progress | None = None
     ) -> tuple[IngestSummary, IndexSummary | None]:
-        """`ingest` and `build_index` in one pass: vectors are made from the pixels while they are in memory."""
+        """`ingest` and `build_index` in one pass: vectors are made from the pixels while they are in memory.
+
+        Raises ModelMismatchError where the library was made with another model.
+        """
         from semantic_media_search.library.ingest_run import IngestRun
 
         progress = progress or Silent()
@@ -160,3 +177,16 @@ class Library:
         """Check every file of the library, and with `repair` mend what can be mended."""
         with open_writer(self.paths.root) as writer:
             return examine(writer, progress or Silent(), repair=repair)
+
+
+def _roots_of(folders: Iterable[Path], raw: Path | None) -> list[tuple[Path, str | None]]:
+    """(folder, kind that it is read for, None for both) of everything asked for."""
+    wanted: list[tuple[Path, str | None]] = []
+    if raw is not None:
+        wanted += [(raw / "images", IMAGE), (raw / "videos", VIDEO)]
+    for folder in folders:
+        place = folder.expanduser()
+        if not place.is_dir():
+            raise SourceFolderError(f"{folder} is no folder that can be read; check the path")
+        wanted.append((place, None))
+    return wanted

@@ -11,7 +11,7 @@ from semantic_media_search.embeddings.encoder import Encoder
 from semantic_media_search.errors import LibraryNotFoundError, ModelMismatchError
 from semantic_media_search.ingest.catalog import Catalog, Commit, Generation, Source
 from semantic_media_search.library.paths import LibraryPaths
-from semantic_media_search.records import F32, I64, BoolMask, FrameRecord, SearchHit
+from semantic_media_search.records import F32, I64, BoolMask, FrameRecord, ModelInfo, SearchHit
 from semantic_media_search.search.retriever import (
     DEFAULT_EF,
     EXACT_BELOW,
@@ -52,12 +52,8 @@ class LibraryView:
         """
         self.paths, self._readers, self.commit = paths, readers, commit
         self.generation = _require_rows(paths, commit)
-        if encoder is not None and encoder.info.fingerprint != self.generation.model.fingerprint:
-            made_by, asked = self.generation.model, encoder.info
-            raise ModelMismatchError(
-                f"this library was made with {made_by.name} (version {made_by.version}), not with {asked.name} "
-                f"(version {asked.version}); run `media-search index --model {asked.name}` to embed it anew"
-            )
+        if encoder is not None:
+            require_same_model(self.generation.model, encoder.info)
         folder = paths.generation(self.generation.generation)
         self.store = EmbeddingStore(folder, self.generation.rows, self.generation.model.dim)
         self.index = self._open_index(folder)
@@ -179,6 +175,17 @@ class _NoEncoder:
 
     def encode_texts(self, queries: Sequence[str]) -> F32:  # noqa: ARG002
         raise ModelMismatchError("this view of the library was opened without its model")
+
+
+def require_same_model(made_by: ModelInfo, asked: ModelInfo) -> None:
+    """Raise ModelMismatchError unless vectors of the two can be compared."""
+    if made_by.fingerprint == asked.fingerprint and made_by.dim == asked.dim:
+        return
+    raise ModelMismatchError(
+        f"this library was made with {made_by.name} (version {made_by.version}), not with {asked.name} "
+        f"(version {asked.version}); run `media-search index --model {asked.name}` to embed it anew, "
+        "or leave --model away"
+    )
 
 
 def _require_rows(paths: LibraryPaths, commit: Commit) -> Generation:

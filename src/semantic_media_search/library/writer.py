@@ -59,6 +59,10 @@ class LibraryWriter:
         for generation in ([serving] if serving else []) + held:
             if generation.model.fingerprint == model.fingerprint and generation.model.dim == model.dim:
                 return generation
+        return self.new_generation(model)
+
+    def new_generation(self, model: ModelInfo) -> Generation:
+        """A generation without rows, beside the others."""
         with self.catalog.transaction():
             return self.catalog.add_generation(model)
 

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from semantic_media_search.cli.commands.build import run_index, run_ingest, run_update
+from semantic_media_search.cli.commands.care import run_compact, run_doctor, run_watch
 from semantic_media_search.cli.commands.find import run_search, run_serve
 from semantic_media_search.cli.commands.look import run_models, run_status
 from semantic_media_search.cli.console import Console
@@ -19,4 +20,7 @@ COMMANDS: dict[str, Command] = {
     "serve": run_serve,
     "status": run_status,
     "models": run_models,
+    "watch": run_watch,
+    "compact": run_compact,
+    "doctor": run_doctor,
 }

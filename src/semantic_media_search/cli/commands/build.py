@@ -20,8 +20,10 @@ _SHOWN_PER_REASON = 10
 def run_ingest(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
     """Read the folders given, and those that the library has; store frames and metadata."""
     library = Library(settings, encoder_loader(settings, console))
+    if arguments.dry_run:
+        return _preview(library, arguments, settings, console)
     library.add_roots(arguments.folders, raw=settings.raw)
-    with _progress(console) as progress:
+    with progress_on(console) as progress:
         summary = library.ingest(progress)
     _report(console, summary, None, as_json=arguments.json)
     return _exit_code(arguments, summary)
@@ -29,10 +31,11 @@ def run_ingest(arguments: argparse.Namespace, settings: Settings, console: Conso
 
 def run_index(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
     """Embed what lacks a vector and bring the graph up to date."""
-    del arguments
     library = Library(settings, encoder_loader(settings, console))
-    with _progress(console) as progress:
-        summary = library.build_index(model_for_writing(library, settings, console), progress)
+    with progress_on(console) as progress:
+        summary = library.build_index(
+            model_for_writing(library, settings, console), progress, rebuild=arguments.rebuild
+        )
     console.info(_index_line(summary))
     return 0
 
@@ -40,16 +43,42 @@ def run_index(arguments: argparse.Namespace, settings: Settings, console: Consol
 def run_update(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
     """Ingest and index in one pass."""
     library = Library(settings, encoder_loader(settings, console))
+    if arguments.dry_run:
+        return _preview(library, arguments, settings, console)
     library.add_roots(arguments.folders, raw=settings.raw)
-    with _progress(console) as progress:
+    with progress_on(console) as progress:
         summary, indexed = library.update(model_for_writing(library, settings, console), progress)
     _report(console, summary, indexed, as_json=arguments.json)
     return _exit_code(arguments, summary)
 
 
+def _preview(library: Library, arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
+    changes = library.preview(arguments.folders, raw=settings.raw)
+    counts = {
+        "to read": len(changes.to_read),
+        "unchanged": changes.unchanged + len(changes.returned),
+        "missing": len(changes.missing),
+        "unavailable": len(changes.unavailable),
+        "skipped before": len(changes.still_skipped),
+    }
+    if arguments.json:
+        console.result(
+            json.dumps(counts | {"paths": [found.candidate.path for found in changes.to_read]}, indent=2)
+        )
+        return 0
+    for found in changes.to_read:
+        path = found.candidate.path
+        console.result(path if path.isprintable() else ascii(path))
+    console.info(
+        "Nothing was written. Files: " + ", ".join(f"{count} {name}" for name, count in counts.items()) + "."
+    )
+    return 0
+
+
 @contextmanager
-def _progress(console: Console) -> Iterator[StageProgress]:
-    progress = console.progress()
+def progress_on(console: Console, *, quiet: bool = False) -> Iterator[StageProgress]:
+    """A progress display that leaves the terminal in order, however the work ends."""
+    progress = StageProgress(console) if quiet else console.progress()
     try:
         yield progress
     finally:
@@ -64,6 +93,14 @@ def _report(console: Console, summary: IngestSummary, indexed: IndexSummary | No
     if as_json:
         console.result(json.dumps(_summary_json(summary, indexed), indent=2))
         return
+    for line in summary_lines(summary):
+        console.info(line)
+    if indexed is not None:
+        console.info(_index_line(indexed))
+
+
+def summary_lines(summary: IngestSummary) -> list[str]:
+    """What a run did, in words: counts of files, then each reason for a skipped file with the files."""
     counts = {
         "new": summary.new,
         "changed": summary.changed,
@@ -76,11 +113,11 @@ def _report(console: Console, summary: IngestSummary, indexed: IndexSummary | No
     files = ", ".join(
         f"{count} {name}" for name, count in counts.items() if count or name in ("new", "unchanged")
     )
-    console.info(f"Files: {files}. Frames stored: {summary.frames}.")
-    for text in _by_reason("Skipped", summary.skipped) + _by_reason("Read in part", summary.partial):
-        console.info(text)
-    if indexed is not None:
-        console.info(_index_line(indexed))
+    return [
+        f"Files: {files}. Frames stored: {summary.frames}.",
+        *_by_reason("Skipped", summary.skipped),
+        *_by_reason("Read in part", summary.partial),
+    ]
 
 
 def _by_reason(title: str, files: list[SkippedFile]) -> list[str]:

@@ -1,0 +1,51 @@
+"""`watch`, `compact` and `doctor`: keeping a library in order."""
+
+import argparse
+import signal
+import threading
+
+from semantic_media_search.cli.commands.build import progress_on, summary_lines
+from semantic_media_search.cli.commands.models import encoder_loader, model_for_writing
+from semantic_media_search.cli.console import Console
+from semantic_media_search.config import Settings
+from semantic_media_search.library import Library
+from semantic_media_search.library.watch import changes
+
+
+def run_watch(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
+    """Update now and after every change in the library's folders, until Ctrl-C."""
+    library = Library(settings, encoder_loader(settings, console))
+    library.add_roots(arguments.folders, raw=settings.raw)
+    model = model_for_writing(library, settings, console)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    for _ in changes(library, stop):
+        with progress_on(console, quiet=True) as progress:
+            summary, _indexed = library.update(model, progress)
+        if summary.changed_anything or summary.frames:
+            for line in summary_lines(summary):
+                console.info(line)
+    return 0
+
+
+def run_compact(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
+    """Reclaim the space of frames whose files are gone."""
+    del arguments
+    library = Library(settings, encoder_loader(settings, console))
+    with progress_on(console) as progress:
+        summary = library.compact(progress)
+    console.info(f"Let go of {summary.frames} frames; {summary.bytes_freed / 1e6:.1f} MB freed.")
+    return 0
+
+
+def run_doctor(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
+    """Check every file of the library; exit code 1 where something was wrong."""
+    library = Library(settings, encoder_loader(settings, console))
+    library.commit()  # where there is no library, say so rather than make one
+    with progress_on(console) as progress:
+        findings = library.doctor(repair=not arguments.check_only, progress=progress)
+    for finding in findings:
+        console.result(f"{finding.path}: {finding.problem}; {finding.remedy}")
+    console.info(f"{len(findings)} problems found." if findings else "Everything is in order.")
+    return 1 if findings else 0
