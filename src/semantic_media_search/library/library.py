@@ -17,7 +17,7 @@ from semantic_media_search.library.paths import LibraryPaths
 from semantic_media_search.library.progress import Progress, Silent
 from semantic_media_search.library.status import LibraryStatus, read_status
 from semantic_media_search.library.summary import IngestSummary
-from semantic_media_search.library.view import CatalogReaders, LibraryView
+from semantic_media_search.library.view import CatalogReaders, LibraryView, require_same_model
 from semantic_media_search.library.writer import open_writer
 from semantic_media_search.records import IMAGE, VIDEO, ModelInfo
 
@@ -157,6 +157,8 @@ class Library:
         progress = progress or Silent()
         encoder = self.encoder(model)
         with open_writer(self.paths.root) as writer:
+            if writer.commit.generation is not None:
+                require_same_model(writer.commit.generation.model, encoder.info)
             generation = embed_pending(
                 writer, writer.generation_for(encoder.info), encoder, self.settings, progress
             )
