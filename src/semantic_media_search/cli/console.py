@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
-    from rich.progress import TaskID
+    from rich.progress import ProgressColumn, TaskID
 
 _PLAIN_EVERY_SECONDS = 30.0
 
@@ -103,6 +103,19 @@ class PlainProgress(StageProgress):
             )
 
 
+def _columns(total: int | None, unit: str) -> "tuple[ProgressColumn, ...]":
+    """How far, how fast and how long yet, in the unit's own way."""
+    from rich import progress
+
+    if total is None:
+        return (progress.TextColumn(unit), progress.TimeElapsedColumn())
+    left = progress.TimeRemainingColumn()
+    if unit == "bytes":
+        return (progress.DownloadColumn(), progress.TransferSpeedColumn(), left)
+    rate = progress.TextColumn("{task.fields[rate]}")
+    return (progress.MofNCompleteColumn(), progress.TextColumn(unit), rate, left)
+
+
 class BarProgress(StageProgress):
     """One bar a stage, with count, rate and time left, for a terminal."""
 
@@ -115,28 +128,14 @@ class BarProgress(StageProgress):
     def start(self, stage: str, total: int | None, unit: str) -> None:
         """A stage begins."""
         from rich.console import Console as RichConsole
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
+        from rich.progress import BarColumn, Progress, TextColumn
 
         super().start(stage, total, unit)
-        counted = (
-            (
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[unit]}"),
-                TextColumn("{task.fields[rate]}"),
-                TimeRemainingColumn(),
-            )
-            if total is not None
-            else (TextColumn(unit), TimeElapsedColumn())
-        )
         self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), *counted, console=RichConsole(file=self._stream)
+            TextColumn("{task.description}"),
+            BarColumn(),
+            *_columns(total, unit),
+            console=RichConsole(file=self._stream),
         )
         self._bar.start()
         self._task = self._bar.add_task(stage, total=total, unit=unit, rate="")

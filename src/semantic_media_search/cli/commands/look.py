@@ -28,13 +28,15 @@ def run_models(arguments: argparse.Namespace, settings: Settings, console: Conso
     del settings
     models = list_models()
     if arguments.json:
-        console.result(json.dumps([asdict(model) for model in models], indent=2, default=str))
+        listed = [
+            asdict(status.model) | {"folder": status.folder, "cached": status.cached} for status in models
+        ]
+        console.result(json.dumps(listed, indent=2, default=str))
         return 0
-    for model in models:
-        here = "on this machine" if model.available else "downloaded on first use"
-        console.result(
-            f"{model.name:<32} {model.dim:>4} dimensions  {_megabytes(model.size_bytes):>8}  {here}"
-        )
+    for status in models:
+        model = status.model
+        here = "on this machine" if status.cached else "downloaded on first use"
+        console.result(f"{model.name:<32} {model.dim:>4} dimensions  {_megabytes(model.size):>9}  {here}")
         console.result(f"    {model.description} ({model.licence})")
     return 0
 
