@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from semantic_media_search import __version__
-from semantic_media_search.cli import commands
+from semantic_media_search.cli.commands import command
 from semantic_media_search.cli.console import Console
 from semantic_media_search.config import load_settings
 from semantic_media_search.errors import MediaSearchError
@@ -33,18 +33,18 @@ def build_parser() -> argparse.ArgumentParser:
     common.add_argument("--verbose", action="store_true", help="say what goes on inside")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, text: str) -> argparse.ArgumentParser:
+    def add(name: str, text: str) -> argparse.ArgumentParser:
         return subparsers.add_parser(name, parents=[common], help=text, description=text)
 
-    ingest = command("ingest", "Read new and changed photos and videos; store frames and metadata.")
+    ingest = add("ingest", "Read new and changed photos and videos; store frames and metadata.")
     _add_sources(ingest)
-    index = command("index", "Give every frame its vector and bring the index up to date.")
+    index = add("index", "Give every frame its vector and bring the index up to date.")
     _add_model(index)
     index.add_argument("--rebuild", action="store_true", help="make all vectors and the index anew")
-    update = command("update", "Ingest and index in one pass.")
+    update = add("update", "Ingest and index in one pass.")
     _add_sources(update)
     _add_model(update)
-    search = command("search", "Find frames by words.")
+    search = add("search", "Find frames by words.")
     search.add_argument("query", nargs="+", help="what the picture shows")
     search.add_argument("-k", type=int, default=10, help="how many results (default 10)")
     search.add_argument(
@@ -56,20 +56,20 @@ def build_parser() -> argparse.ArgumentParser:
         "--paths", action="store_true", help="print the originals' paths, best first, one a line"
     )
     _add_model(search)
-    serve = command("serve", "Serve the page and the API.")
+    serve = add("serve", "Serve the page and the API.")
     serve.add_argument("--host", help="address to listen on (default 127.0.0.1); another needs --token")
     serve.add_argument("--port", type=int, help="port to listen on (default 8000)")
     serve.add_argument("--token", help="what callers must show when the address is not loopback")
     _add_model(serve)
-    status = command("status", "What the library holds.")
+    status = add("status", "What the library holds.")
     status.add_argument("--json", action="store_true", help="print it as JSON")
-    models = command("models", "The models that can be used.")
+    models = add("models", "The models that can be used.")
     models.add_argument("--json", action="store_true", help="print them as JSON")
-    watch = command("watch", "Update now and whenever something in the folders changes, until Ctrl-C.")
+    watch = add("watch", "Update now and whenever something in the folders changes, until Ctrl-C.")
     watch.add_argument("folders", nargs="*", type=Path, help="folders to add to the library (read in place)")
     _add_model(watch)
-    command("compact", "Reclaim the space of files that are gone.")
-    doctor = command("doctor", "Check every file of the library and repair what can be repaired.")
+    add("compact", "Reclaim the space of files that are gone.")
+    doctor = add("doctor", "Check every file of the library and repair what can be repaired.")
     doctor.add_argument("--check-only", action="store_true", help="only say what is wrong")
     return parser
 
@@ -104,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             },
             file=arguments.config,
         )
-        return commands.COMMANDS[arguments.command](arguments, settings, console)
+        return command(arguments.command)(arguments, settings, console)
     except MediaSearchError as error:
         console.error(str(error))
         return EXIT_FAILED

@@ -3,16 +3,13 @@
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings.encoder import Encoder
 from semantic_media_search.errors import LibraryNotFoundError, SourceFolderError
 from semantic_media_search.ingest.catalog import Commit, Root
 from semantic_media_search.ingest.scan import Changes, compare
-from semantic_media_search.library.compact import CompactSummary, compact
-from semantic_media_search.library.doctor import Finding, examine
-from semantic_media_search.library.embedder import Embedder
-from semantic_media_search.library.index_run import IndexSummary, embed_pending, index_library
 from semantic_media_search.library.paths import LibraryPaths
 from semantic_media_search.library.progress import Progress, Silent
 from semantic_media_search.library.status import LibraryStatus, read_status
@@ -20,6 +17,11 @@ from semantic_media_search.library.summary import IngestSummary
 from semantic_media_search.library.view import CatalogReaders, LibraryView, require_same_model
 from semantic_media_search.library.writer import open_writer
 from semantic_media_search.records import IMAGE, VIDEO, ModelInfo
+
+if TYPE_CHECKING:
+    from semantic_media_search.library.compact import CompactSummary
+    from semantic_media_search.library.doctor import Finding
+    from semantic_media_search.library.index_run import IndexSummary
 
 EncoderLoader = Callable[[str], Encoder]
 _OPEN_ATTEMPTS = 5
@@ -29,7 +31,8 @@ class Library:
     """A library in the folder `settings.library`, made on the first write.
 
     `load_encoder` turns a model's name into an encoder; it is called when words or pictures are to be encoded
-    and its last result is kept. Methods may be called from several threads.
+    and its last result is kept. Methods may be called from several threads. What only writing needs, decoders
+    among it, is imported by the methods that write: a search must not wait for it.
     """
 
     def __init__(self, settings: Settings, load_encoder: EncoderLoader):
@@ -136,22 +139,26 @@ class Library:
 
     def build_index(
         self, model: str, progress: Progress | None = None, *, rebuild: bool = False
-    ) -> IndexSummary:
+    ) -> "IndexSummary":
         """Embed what lacks a vector and bring the graph up to it, with this model; `rebuild` begins anew.
 
         Another model than before makes a new generation, which serves when it is whole.
         """
+        from semantic_media_search.library.index_run import index_library
+
         encoder = self.encoder(model)
         with open_writer(self.paths.root) as writer:
             return index_library(writer, encoder, self.settings, progress or Silent(), rebuild=rebuild)
 
     def update(
         self, model: str, progress: Progress | None = None
-    ) -> tuple[IngestSummary, IndexSummary | None]:
+    ) -> "tuple[IngestSummary, IndexSummary | None]":
         """`ingest` and `build_index` in one pass: vectors are made from the pixels while they are in memory.
 
         Raises ModelMismatchError where the library was made with another model.
         """
+        from semantic_media_search.library.embedder import Embedder
+        from semantic_media_search.library.index_run import embed_pending, index_library
         from semantic_media_search.library.ingest_run import IngestRun
 
         progress = progress or Silent()
@@ -168,15 +175,19 @@ class Library:
                 return summary, None
             return summary, index_library(writer, encoder, self.settings, progress)
 
-    def compact(self, progress: Progress | None = None) -> CompactSummary:
+    def compact(self, progress: Progress | None = None) -> "CompactSummary":
         """Reclaim the space of removed frames."""
+        from semantic_media_search.library.compact import compact
+
         model = self.model()
         encoder = self.encoder(model.name) if model else None
         with open_writer(self.paths.root) as writer:
             return compact(writer, encoder, self.settings, progress or Silent())
 
-    def doctor(self, *, repair: bool, progress: Progress | None = None) -> list[Finding]:
+    def doctor(self, *, repair: bool, progress: Progress | None = None) -> "list[Finding]":
         """Check every file of the library, and with `repair` mend what can be mended."""
+        from semantic_media_search.library.doctor import examine
+
         with open_writer(self.paths.root) as writer:
             return examine(writer, progress or Silent(), repair=repair)
 
