@@ -16,6 +16,18 @@ from semantic_media_search.errors import MediaSearchError
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
+def common_options() -> argparse.ArgumentParser:
+    """What every command takes."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--library", type=Path, metavar="DIR", help="where the library lies (default data/processed)"
+    )
+    common.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")
+    common.add_argument("--quiet", action="store_true", help="print results and errors only")
+    common.add_argument("--verbose", action="store_true", help="say what goes on inside")
+    return common
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line, as `media-search --help` shows it."""
     parser = argparse.ArgumentParser(
@@ -24,13 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="Start with:  media-search update ~/Pictures   then:  media-search search 'a red bicycle'",
     )
     parser.add_argument("--version", action="version", version=f"media-search {__version__}")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--library", type=Path, metavar="DIR", help="where the library lies (default data/processed)"
-    )
-    common.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")
-    common.add_argument("--quiet", action="store_true", help="print results and errors only")
-    common.add_argument("--verbose", action="store_true", help="say what goes on inside")
+    common = common_options()
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
@@ -71,6 +77,9 @@ def build_parser() -> argparse.ArgumentParser:
     add("compact", "Reclaim the space of files that are gone.")
     doctor = add("doctor", "Check every file of the library and repair what can be repaired.")
     doctor.add_argument("--check-only", action="store_true", help="only say what is wrong")
+    text = "Measure this library and this machine; `media-search benchmark --help` lists what."
+    benchmark = subparsers.add_parser("benchmark", add_help=False, help=text)
+    benchmark.add_argument("rest", nargs=argparse.REMAINDER)
     return parser
 
 
@@ -92,6 +101,10 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     arguments = build_parser().parse_args(argv)
+    if arguments.command == "benchmark":
+        from semantic_media_search.cli.commands.bench import build_parser as build_benchmark_parser
+
+        arguments = build_benchmark_parser(common_options()).parse_args(arguments.rest)
     console = Console(quiet=arguments.quiet)
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(message)s")
     if not arguments.quiet:

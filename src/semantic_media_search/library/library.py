@@ -114,6 +114,12 @@ class Library:
             for folder, only_kind in wanted:
                 writer.catalog.add_root(str(folder.resolve()), only_kind)
 
+    def adopt_roots(self, roots: Iterable[Root]) -> None:
+        """Add the folders of another library."""
+        with open_writer(self.paths.root) as writer, writer.catalog.transaction():
+            for root in roots:
+                writer.catalog.add_root(root.path, root.only_kind)
+
     def preview(self, folders: Iterable[Path], *, raw: Path | None = None) -> Changes:
         """What `ingest` would do with these folders added, without writing anything."""
         from semantic_media_search.ingest.discovery import discover

@@ -21,6 +21,7 @@ _MODULES = {
     "watch": "care",
     "compact": "care",
     "doctor": "care",
+    "benchmark": "bench",
 }
 
 
