@@ -2,8 +2,8 @@ import json
 from pathlib import Path
 
 import pytest
-from fakes import COLOURS, ColourEncoder, paint
 
+from fakes import COLOURS, ColourEncoder, paint
 from semantic_media_search.cli import main
 from semantic_media_search.cli.commands import models
 
@@ -35,7 +35,16 @@ def test_the_plans_options_lines_and_schema(library: Path, capsys: pytest.Captur
         ("blue", 64),
     ]
     row = document["per_query"][0]
-    plans = ["query", "ef_search", "recall", "hnsw_ms", "brute_ms", "speedup", "hnsw_results", "brute_results"]
+    plans = [
+        "query",
+        "ef_search",
+        "recall",
+        "hnsw_ms",
+        "brute_ms",
+        "speedup",
+        "hnsw_results",
+        "brute_results",
+    ]
     assert list(row)[:8] == plans
     assert len(row["hnsw_results"]) == len(row["brute_results"]) == 5
     assert row["speedup"] == pytest.approx(row["brute_ms"] / row["hnsw_ms"])
@@ -60,7 +69,9 @@ def test_the_build_is_measured_elsewhere(library: Path, capsys: pytest.CaptureFi
     assert main(["benchmark", "queries", "--queries", "red", "--measure-build"]) == 0
     assert "24 vectors" in capsys.readouterr().out.splitlines()[-1]
     after = sorted(path for path in (library / "data").rglob("*") if path.suffix != ".sqlite-shm")
-    assert [path for path in after if "catalog" not in path.name] == [p for p in before if "catalog" not in p.name]
+    assert [path for path in after if "catalog" not in path.name] == [
+        p for p in before if "catalog" not in p.name
+    ]
 
 
 @pytest.mark.parametrize(
