@@ -9,6 +9,7 @@ from semantic_media_search.config import Settings
 from semantic_media_search.embeddings.encoder import Encoder
 from semantic_media_search.errors import LibraryNotFoundError, SourceFolderError
 from semantic_media_search.ingest.catalog import Commit, Root
+from semantic_media_search.ingest.discovery import path_to_text
 from semantic_media_search.ingest.scan import Changes, compare
 from semantic_media_search.library.paths import LibraryPaths
 from semantic_media_search.library.progress import Progress, Silent
@@ -112,7 +113,7 @@ class Library:
                 folder.mkdir(parents=True, exist_ok=True)
         with open_writer(self.paths.root) as writer, writer.catalog.transaction():
             for folder, only_kind in wanted:
-                writer.catalog.add_root(str(folder.resolve()), only_kind)
+                writer.catalog.add_root(path_to_text(folder.resolve()), only_kind)
 
     def adopt_roots(self, roots: Iterable[Root]) -> None:
         """Add the folders of another library."""
@@ -122,17 +123,19 @@ class Library:
 
     def preview(self, folders: Iterable[Path], *, raw: Path | None = None) -> Changes:
         """What `ingest` would do with these folders added, without writing anything."""
-        from semantic_media_search.ingest.discovery import discover
-
         try:
             catalog = self._readers.get()
             roots, known = catalog.roots(), catalog.sources()
         except LibraryNotFoundError:
             roots, known = [], {}
         held = {root.path for root in roots}
-        new = [(str(folder.resolve()), kind) for folder, kind in _roots_of(folders, raw) if folder.is_dir()]
+        new = [
+            (path_to_text(folder.resolve()), kind)
+            for folder, kind in _roots_of(folders, raw)
+            if folder.is_dir()
+        ]
         added = [Root(-1 - i, path, kind, True) for i, (path, kind) in enumerate(new) if path not in held]
-        return compare([*roots, *added], known, discover)
+        return compare([*roots, *added], known)
 
     def ingest(self, progress: Progress | None = None) -> IngestSummary:
         """Read what is new, changed or gone in the library's folders; store frames and metadata."""
