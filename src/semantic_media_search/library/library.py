@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -175,14 +176,14 @@ class Library:
         with open_writer(self.paths.root) as writer:
             if writer.commit.generation is not None:
                 require_same_model(writer.commit.generation.model, encoder.info)
-            generation = embed_pending(
-                writer, writer.generation_for(encoder.info), encoder, self.settings, progress
-            )
+            before = writer.generation_for(encoder.info)
+            generation = embed_pending(writer, before, encoder, self.settings, progress)
             with Embedder(writer, generation, encoder, self.settings.batch_size) as embedder:
                 summary = IngestRun(writer, self.settings, progress, embedder).run()
             if writer.commit.next_frame == 0:
                 return summary, None
-            return summary, index_library(writer, encoder, self.settings, progress)
+            indexed = index_library(writer, encoder, self.settings, progress)
+            return summary, replace(indexed, embedded=indexed.generation.rows - before.rows)
 
     def compact(self, progress: Progress | None = None) -> "CompactSummary":
         """Reclaim the space of removed frames."""
