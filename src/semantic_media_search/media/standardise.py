@@ -24,6 +24,11 @@ def fit_within(pixels: U8, max_side: int) -> U8:
     return np.asarray(image)
 
 
+def cell_means(pixels: U8, side: int) -> U8:
+    """The mean colours of a `side` x `side` grid laid over RGB pixels, whatever their shape: uint8 [side, side, 3]."""
+    return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BOX))
+
+
 def encode_jpeg(pixels: U8, quality: int = 90) -> bytes:
     """RGB pixels, uint8 [H, W, 3], as a baseline JPEG file of this quality (1 to 100), 4:2:0."""
     buffer = io.BytesIO()

@@ -79,6 +79,11 @@ class VideoReader:
         self._container.close()
 
     @property
+    def seconds_read(self) -> float:
+        """How far into the video, by its own clock, reading has come."""
+        return self._last_seen or 0.0
+
+    @property
     def info(self) -> VideoInfo:
         """Facts about the file. The rotation, and where the file does not say it the duration, are known only
         once frames were read.

@@ -1,0 +1,133 @@
+"""Which files of a folder are media, in an order that does not change from run to run.
+
+Files are chosen by name; their content is checked when they are read. Directory links are followed once all real
+folders were seen, and each folder is entered once, so that loops of links end.
+"""
+
+import os
+import stat
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from semantic_media_search.errors import SourceFolderError
+from semantic_media_search.media.formats import kind_by_name
+from semantic_media_search.records import IMAGE
+
+_URI = "file://"
+# Waste bins, thumbnails and archives' leftovers, as Windows, macOS, Linux and network disks name them.
+_SYSTEM_FOLDERS = frozenset(
+    {"$recycle.bin", "system volume information", "lost+found", "__macosx", "@eadir", "#recycle", "#snapshot"}
+)
+_PHOTOS_PACKAGE, _PHOTOS_ORIGINALS = ".photoslibrary", frozenset({"originals", "masters"})
+_LIBRARY_MARK = "catalog.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A file that is media by its name. `path` is absolute, as text (see `path_to_text`); `size` is in bytes."""
+
+    path: str
+    kind: str
+    size: int
+    mtime_ns: int
+
+
+def discover(
+    root: str | Path,
+    only_kind: str | None = None,
+    on_unreadable: Callable[[str, OSError], None] | None = None,
+) -> Iterator[Candidate]:
+    """The media files below `root`: images first, then videos, each in sorted order of their folders and names.
+
+    Left out are hidden files and folders, waste bins and thumbnail folders, everything but the originals of an
+    Apple Photos library, the folders of media-search libraries, and what is no regular file. A folder below
+    `root` that cannot be listed is passed to `on_unreadable` and left out. Raises SourceFolderError if `root`
+    itself cannot be listed.
+    """
+    later: list[Candidate] = []
+    for entry in _walk(os.path.abspath(root), on_unreadable):  # noqa: PTH100 - Path would lose a trailing blank
+        kind = kind_by_name(entry.name)
+        if kind is None or (only_kind is not None and kind != only_kind):
+            continue
+        try:
+            facts = entry.stat()
+        except OSError:
+            continue
+        if not stat.S_ISREG(facts.st_mode) or _is_hidden(facts):
+            continue
+        candidate = Candidate(path_to_text(entry.path), kind, facts.st_size, facts.st_mtime_ns)
+        if kind == IMAGE:
+            yield candidate
+        else:
+            later.append(candidate)
+    yield from later
+
+
+def path_to_text(path: str | Path) -> str:
+    """A path as text that any file, database or JSON can hold, and that `text_to_path` turns back exactly.
+
+    Nearly every path is its own text. One with bytes that are not UTF-8 becomes a `file://` URI (RFC 8089) with
+    these bytes percent-encoded: an absolute path never starts so.
+    """
+    text = str(path)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return _URI + quote_from_bytes(os.fsencode(text))
+    return text
+
+
+def text_to_path(text: str) -> str:
+    """The path that `path_to_text` made this text from, as the operating system's calls take it."""
+    return os.fsdecode(unquote_to_bytes(text.removeprefix(_URI))) if text.startswith(_URI) else text
+
+
+def _walk(root: str, on_unreadable: Callable[[str, OSError], None] | None) -> Iterator["os.DirEntry[str]"]:
+    """Every visible entry that is no folder; folders depth first, links to folders when all else is done."""
+    entered: set[tuple[int, int]] = set()
+    folders: list[str] = [root]
+    links: deque[str] = deque()
+    while folders or links:
+        folder = folders.pop() if folders else links.popleft()
+        try:
+            facts = os.stat(folder)  # noqa: PTH116 - here and below: called once per file of the library
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: os.fsencode(entry.name))
+        except OSError as error:
+            if folder == root:
+                raise SourceFolderError(f"{path_to_text(root)} cannot be listed: {error.strerror}") from error
+            if on_unreadable is not None:
+                on_unreadable(path_to_text(folder), error)
+            continue
+        if (facts.st_dev, facts.st_ino) in entered or any(entry.name == _LIBRARY_MARK for entry in entries):
+            continue
+        entered.add((facts.st_dev, facts.st_ino))
+        inner: list[str] = []
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.lower() in _SYSTEM_FOLDERS:
+                continue
+            if _is_folder(entry):
+                if _is_wanted(folder, entry.name):
+                    (links if entry.is_symlink() else inner).append(entry.path)
+            else:
+                yield entry
+        folders += reversed(inner)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_wanted(folder: str, name: str) -> bool:
+    return not folder.lower().endswith(_PHOTOS_PACKAGE) or name.lower() in _PHOTOS_ORIGINALS
+
+
+def _is_hidden(facts: os.stat_result) -> bool:
+    """Hidden by an attribute rather than by its name, which only Windows has."""
+    return bool(getattr(facts, "st_file_attributes", 0) & stat.FILE_ATTRIBUTE_HIDDEN)
