@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from semantic_media_search.embeddings import choice
 from semantic_media_search.embeddings.catalog import KNOWN_MODELS, KnownModel, known_model, known_names
-from semantic_media_search.embeddings.download import DownloadProgress, download_model
 from semantic_media_search.embeddings.hub import Hub, RepoCache
-from semantic_media_search.embeddings.hub_client import HubClient
 from semantic_media_search.embeddings.model_folder import REQUIRED_FILES
 from semantic_media_search.embeddings.onnx_encoder import OnnxEncoder
 from semantic_media_search.errors import ModelNotFoundError
+
+if TYPE_CHECKING:
+    from semantic_media_search.embeddings.download import DownloadProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ def load_encoder(
     name_or_path: str | Path,
     *,
     threads: int = 0,
-    progress: DownloadProgress | None = None,
+    progress: "DownloadProgress | None" = None,
     offline: bool = False,
     hub: Hub | None = None,
 ) -> OnnxEncoder:
@@ -59,6 +61,9 @@ def load_encoder(
         hub = replace(hub, offline=True)
     cached = RepoCache.of(hub, model.repo).complete_snapshot()
     if cached is None:
+        # The network's modules are for those who need them: most starts find the model in its place.
+        from semantic_media_search.embeddings.download import download_model
+
         cached = download_model(model.name, model.repo, hub, progress)
     return OnnxEncoder(cached, name=model.name, version=cached.name[:12], threads=threads)
 
@@ -80,6 +85,8 @@ def choose_model(
         return model is not None and _local_folder(model, hub) is not None
 
     def probe(name: str) -> None:
+        from semantic_media_search.embeddings.hub_client import HubClient
+
         model = known_model(name)
         if model is not None and model.repo is not None:
             HubClient(model.name, model.repo, hub).probe()
