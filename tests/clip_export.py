@@ -106,7 +106,7 @@ def clip_config(*, tiny: bool) -> Any:
     text: dict[str, Any] = {"bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1}
     vision: dict[str, Any] = {}
     if tiny:
-        small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+        small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
         text |= small
         vision |= small
     return CLIPConfig(text_config=text, vision_config=vision, projection_dim=16 if tiny else 512)

@@ -8,12 +8,12 @@ import pytest
 
 from clip_export import Oracle
 from semantic_media_search.embeddings import OnnxEncoder, fingerprint
-from semantic_media_search.embeddings.fingerprint import content_hash
+from semantic_media_search.embeddings.fingerprint import cache_folder, content_hash
 
 
 @pytest.fixture(autouse=True)
-def hashed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
-    """The files that were read from end to end; notes go to a folder of the test's own."""
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that were read from end to end."""
     read: list[Path] = []
     original = fingerprint._hash
 
@@ -22,7 +22,6 @@ def hashed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
         return original(path)
 
     monkeypatch.setattr(fingerprint, "_hash", record)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return read
 
 
@@ -83,6 +82,13 @@ def test_damaged_notes_are_made_anew(tmp_path: Path, hashed: list[Path], damage:
     first = content_hash(path, notes=notes)
     assert content_hash(path, notes=notes) == first
     assert len(hashed) == 1
+
+
+def test_notes_lie_in_the_persons_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert cache_folder() == Path.home() / ".cache" / "semantic-media-search"
+    monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
+    assert cache_folder() == Path("/elsewhere/semantic-media-search")
 
 
 def test_where_notes_cannot_be_kept_it_is_read_each_time(tmp_path: Path, hashed: list[Path]) -> None:

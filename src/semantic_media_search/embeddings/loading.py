@@ -32,14 +32,16 @@ def load_encoder(
     name_or_path: str | Path,
     *,
     threads: int = 0,
+    batch_size: int | None = None,
     progress: "DownloadProgress | None" = None,
     offline: bool = False,
     hub: Hub | None = None,
 ) -> OnnxEncoder:
     """The encoder of a known model, or of a model folder; downloaded first where it must be.
 
-    A model that is in the cache needs no network. `threads` 0 means as many as the process may use;
-    `progress` is told about a download; `offline` forbids one. `hub` None means what the environment says.
+    A model that is in the cache needs no network. `threads` 0 means as many as the process may use,
+    `batch_size` None as many pictures at once as suit the device; `progress` is told about a download,
+    `offline` forbids one. `hub` None means what the environment says.
 
     Raises ModelNotFoundError for an unknown name, ModelLayoutError for a folder laid out otherwise,
     HubUnreachableError where a download is needed and cannot be had, ModelError where the disk is full.
@@ -52,10 +54,10 @@ def load_encoder(
             raise ModelNotFoundError(
                 f"no model is called {name!r} and no folder lies there; known models are {known_names()}"
             )
-        return OnnxEncoder(folder, threads=threads)
+        return OnnxEncoder(folder, threads=threads, batch_size=batch_size)
     if model.repo is None:
         assert model.folder is not None, "a known model has a repository or a folder"
-        return OnnxEncoder(model.folder, name=model.name, threads=threads)
+        return OnnxEncoder(model.folder, name=model.name, threads=threads, batch_size=batch_size)
     hub = hub or Hub.from_environment()
     if offline:
         hub = replace(hub, offline=True)
@@ -65,7 +67,8 @@ def load_encoder(
         from semantic_media_search.embeddings.download import download_model
 
         cached = download_model(model.name, model.repo, hub, progress)
-    return OnnxEncoder(cached, name=model.name, version=cached.name[:12], threads=threads)
+    version = cached.name[:12]
+    return OnnxEncoder(cached, name=model.name, version=version, threads=threads, batch_size=batch_size)
 
 
 def list_models(hub: Hub | None = None) -> list[ModelStatus]:
