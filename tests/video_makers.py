@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+
 from picture_makers import quadrants
 
 BITS = 10

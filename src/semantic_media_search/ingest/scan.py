@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from semantic_media_search.ingest.catalog import OK, REMOVED, SKIPPED, UNAVAILABLE, Root, Source
-from semantic_media_search.ingest.discovery import Candidate
+from semantic_media_search.ingest.discovery import Candidate, text_to_path
 from semantic_media_search.records import IMAGE
 
 _CHUNK = 1 << 20
@@ -80,7 +80,7 @@ def compare(
 def content_hash(path: str | Path) -> str:
     """BLAKE2b-128 of a file's bytes, in hexadecimal. Raises OSError where it cannot be read."""
     digest = hashlib.blake2b(digest_size=16)
-    with Path(path).open("rb", buffering=0) as file:
+    with Path(text_to_path(str(path))).open("rb", buffering=0) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()

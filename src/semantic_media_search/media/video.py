@@ -1,6 +1,6 @@
 """Frames of a video at regular instants of its own clock, decoding no more than they need."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -48,11 +48,12 @@ class VideoReader:
     """Reads one video file once, from start to end; use it in a `with` block.
 
     `problem` says, once `sample` has ended, what kept it from the whole of the file, in words for the person;
-    None where all was well. Raises MediaUnreadableError, UnsupportedMediaError, DecodeError or
-    MediaTooLargeError when the file is opened.
+    None where all was well. `on_progress` is called for every packet read. Raises MediaUnreadableError,
+    UnsupportedMediaError, DecodeError or MediaTooLargeError when the file is opened.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, on_progress: Callable[[], None] | None = None) -> None:
+        self._on_progress = on_progress
         self._name = describe_source(path)
         self._container = _open(str(path), self._name)
         try:
@@ -154,6 +155,8 @@ class VideoReader:
     def _packets(self) -> Iterator[AnyPacket]:
         try:
             for packet in self._container.demux(self._stream):
+                if self._on_progress is not None:
+                    self._on_progress()
                 if packet.is_corrupt:
                     self._damaged += 1
                 elif packet.size:
