@@ -8,23 +8,16 @@ from typing import Self, TypeAlias
 
 import av
 from av.error import FFmpegError
-from av.stream import Disposition
 
-from semantic_media_search.errors import DecodeError, MediaTooLargeError, UnsupportedMediaError
-from semantic_media_search.media.decode import MAX_PIXELS, describe_source, open_regular
-from semantic_media_search.media.formats import HEADER_BYTES, sniff
+from semantic_media_search.errors import DecodeError
+from semantic_media_search.media.container import choose_video_stream, clock_origin, open_container
+from semantic_media_search.media.decode import describe_source
 from semantic_media_search.media.nal_units import starts_afresh
 from semantic_media_search.media.packet_plan import Feed, PacketPlan, window_of
 from semantic_media_search.media.video_info import VideoInfo, capture_from_container
 from semantic_media_search.media.video_pixels import FrameConverter, quarter_turns
-from semantic_media_search.records import IMAGE, U8
+from semantic_media_search.records import U8
 
-# Lists of our own: among FFmpeg's formats are playlists that open other files and addresses.
-_OPTIONS = {
-    "protocol_whitelist": "file",
-    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,flv,asf,ogg,mxf,"
-    "mjpeg,h264,hevc",
-}
 _DENSE = 3
 """Sampling more than one frame in this many leaves nothing to plan: everything is decoded."""
 
@@ -55,9 +48,9 @@ class VideoReader:
     def __init__(self, path: str | Path, on_progress: Callable[[], None] | None = None) -> None:
         self._on_progress = on_progress
         self._name = describe_source(path)
-        self._container = _open(str(path), self._name)
+        self._container = open_container(path)
         try:
-            self._stream = self._choose_stream()
+            self._stream = choose_video_stream(self._container, self._name)
         except BaseException:
             self._container.close()
             raise
@@ -66,7 +59,7 @@ class VideoReader:
         self._damaged = 0
         self._kept = 0
         self.problem: str | None = None
-        self._origin = max(0.0, (self._container.start_time or 0) / 1e6)
+        self._origin = clock_origin(self._container)
         self._counts_frames = self._container.format.name == "avi"
         sample_aspect = self._stream.sample_aspect_ratio
         self._shape = float(sample_aspect) if sample_aspect else 1.0
@@ -221,22 +214,6 @@ class VideoReader:
         if self.problem is not None:
             self.problem = f"kept {self._kept} frames, then: {self.problem}"
 
-    def _choose_stream(self) -> av.VideoStream:
-        """The first real video stream (a cover picture is none), made ready to decode."""
-        streams = [s for s in self._container.streams.video if not s.disposition & Disposition.attached_pic]
-        if not streams:
-            raise UnsupportedMediaError(f"{self._name} holds no video stream")
-        stream = streams[0]
-        context = stream.codec_context
-        if context is None:
-            raise UnsupportedMediaError(f"{self._name} uses a video codec that is not known")
-        if context.width * context.height > MAX_PIXELS:
-            raise MediaTooLargeError(
-                f"{self._name} is refused: {context.width} x {context.height} pixels, more than {MAX_PIXELS}"
-            )
-        context.thread_type = "AUTO"
-        return stream
-
 
 def sample_frames(path: str | Path, fps: float, max_side: int | None = None) -> Iterator[TimedFrame]:
     """Frames of the video at `path` at 0, 1/fps, 2/fps ... seconds; see `VideoReader.sample`."""
@@ -249,21 +226,3 @@ def probe_video(path: str | Path) -> VideoInfo:
     with VideoReader(path) as reader:
         next(reader.sample(1.0, max_side=16), None)
         return reader.info
-
-
-def _open(path: str, name: str) -> av.container.InputContainer:
-    with open_regular(path) as file:
-        header = file.read(HEADER_BYTES)
-    if not header:
-        raise DecodeError(f"{name} is empty (0 bytes)")
-    found = sniff(header)
-    if found is not None and found.kind == IMAGE:
-        raise UnsupportedMediaError(
-            f"{name} is named like a video but holds a picture ({found.format}): rename it"
-        )
-    try:
-        return av.open(f"file:{path}", options=_OPTIONS, metadata_errors="replace")
-    except FFmpegError as error:
-        if found is None:
-            raise UnsupportedMediaError(f"{name} holds no video of a known format") from error
-        raise DecodeError(f"{name} is damaged ({found.format}: {error.strerror})") from error
