@@ -112,6 +112,9 @@ def _answer(request: Mapping[str, Any], alive: Callable[[], None]) -> Iterator[M
         yield Message({"facts": asdict(reader.facts), "last": True})
     except MediaError as error:
         yield Message({"error": type(error).__name__, "message": str(error), "last": True})
+    except Exception as error:  # noqa: BLE001 - whatever else a decoder raises costs this file alone
+        reason = f"{describe_source(request['path'])} is damaged: {type(error).__name__}: {error}"
+        yield Message({"error": DecodeError.__name__, "message": reason, "last": True})
 
 
 if __name__ == "__main__":

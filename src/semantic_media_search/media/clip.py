@@ -47,8 +47,8 @@ def write_clip(
         with closing(_open_before(source, origin, start)) as container:
             _cut(container, describe_source(source), origin, start, end, beside, max_height)
         beside.replace(out)
-    except FFmpegError as error:
-        raise DecodeError(f"{describe_source(source)} cannot be cut: {error.strerror}") from error
+    except (FFmpegError, IndexError) as error:  # IndexError: see `VideoReader`
+        raise DecodeError(f"{describe_source(source)} cannot be cut: {error}") from error
     finally:
         beside.unlink(missing_ok=True)
 

@@ -27,6 +27,7 @@ _ALIVE = {"alive": True}
 _ALIVE_SECONDS = 1.0
 _MAX_BLOCK = 2**31 - 1
 _POLL_SECONDS = 0.25
+_DYING_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +196,11 @@ class WorkerPool:
                     worker.process.kill()
 
     def _obituary(self, worker: _Worker, name: str) -> str:
-        worker.process.kill()
-        code = worker.process.wait()
+        try:
+            code = worker.process.wait(_DYING_SECONDS)
+        except subprocess.TimeoutExpired:
+            worker.process.kill()
+            code = worker.process.wait()
         if worker.hung:
             return f"{name} is damaged: its decoder hung and was stopped after {self._timeout:.0f} seconds"
         try:

@@ -156,6 +156,8 @@ class VideoReader:
                     yield packet
         except FFmpegError as error:
             self.problem = f"reading stopped: {error.strerror}"
+        except IndexError:  # PyAV's way with a stream that turns up only in the middle of a damaged file
+            self.problem = "reading stopped: a stream that the file does not declare"
 
     def _decode(self, feed: Feed[AnyPacket] | None) -> Iterator[tuple[float, av.VideoFrame]]:
         context = self._stream.codec_context
