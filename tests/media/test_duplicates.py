@@ -4,9 +4,9 @@ import io
 
 import numpy as np
 import pytest
-from picture_makers import photo
 from PIL import Image, ImageEnhance
 
+from picture_makers import photo
 from semantic_media_search.ingest.duplicates import (
     COPY_BITS,
     fingerprint,

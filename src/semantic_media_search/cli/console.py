@@ -25,7 +25,7 @@ class Console:
 
     def info(self, text: str) -> None:
         """Tell the person something on the way."""
-        if not self.quiet:
+        if text and not self.quiet:
             self._err.write(text + "\n")
             self._err.flush()
 

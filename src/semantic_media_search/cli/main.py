@@ -8,12 +8,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from semantic_media_search import __version__
-from semantic_media_search.cli import commands
+from semantic_media_search.cli.commands import command
 from semantic_media_search.cli.console import Console
 from semantic_media_search.config import load_settings
 from semantic_media_search.errors import MediaSearchError
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+def common_options() -> argparse.ArgumentParser:
+    """What every command takes."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--library", type=Path, metavar="DIR", help="where the library lies (default data/processed)"
+    )
+    common.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")
+    common.add_argument("--quiet", action="store_true", help="print results and errors only")
+    common.add_argument("--verbose", action="store_true", help="say what goes on inside")
+    return common
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -24,27 +36,21 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="Start with:  media-search update ~/Pictures   then:  media-search search 'a red bicycle'",
     )
     parser.add_argument("--version", action="version", version=f"media-search {__version__}")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--library", type=Path, metavar="DIR", help="where the library lies (default data/processed)"
-    )
-    common.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")
-    common.add_argument("--quiet", action="store_true", help="print results and errors only")
-    common.add_argument("--verbose", action="store_true", help="say what goes on inside")
+    common = common_options()
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, text: str) -> argparse.ArgumentParser:
+    def add(name: str, text: str) -> argparse.ArgumentParser:
         return subparsers.add_parser(name, parents=[common], help=text, description=text)
 
-    ingest = command("ingest", "Read new and changed photos and videos; store frames and metadata.")
+    ingest = add("ingest", "Read new and changed photos and videos; store frames and metadata.")
     _add_sources(ingest)
-    index = command("index", "Give every frame its vector and bring the index up to date.")
+    index = add("index", "Give every frame its vector and bring the index up to date.")
     _add_model(index)
     index.add_argument("--rebuild", action="store_true", help="make all vectors and the index anew")
-    update = command("update", "Ingest and index in one pass.")
+    update = add("update", "Ingest and index in one pass.")
     _add_sources(update)
     _add_model(update)
-    search = command("search", "Find frames by words.")
+    search = add("search", "Find frames by words.")
     search.add_argument("query", nargs="+", help="what the picture shows")
     search.add_argument("-k", type=int, default=10, help="how many results (default 10)")
     search.add_argument(
@@ -56,21 +62,24 @@ def build_parser() -> argparse.ArgumentParser:
         "--paths", action="store_true", help="print the originals' paths, best first, one a line"
     )
     _add_model(search)
-    serve = command("serve", "Serve the page and the API.")
+    serve = add("serve", "Serve the page and the API.")
     serve.add_argument("--host", help="address to listen on (default 127.0.0.1); another needs --token")
     serve.add_argument("--port", type=int, help="port to listen on (default 8000)")
     serve.add_argument("--token", help="what callers must show when the address is not loopback")
     _add_model(serve)
-    status = command("status", "What the library holds.")
+    status = add("status", "What the library holds.")
     status.add_argument("--json", action="store_true", help="print it as JSON")
-    models = command("models", "The models that can be used.")
+    models = add("models", "The models that can be used.")
     models.add_argument("--json", action="store_true", help="print them as JSON")
-    watch = command("watch", "Update now and whenever something in the folders changes, until Ctrl-C.")
+    watch = add("watch", "Update now and whenever something in the folders changes, until Ctrl-C.")
     watch.add_argument("folders", nargs="*", type=Path, help="folders to add to the library (read in place)")
     _add_model(watch)
-    command("compact", "Reclaim the space of files that are gone.")
-    doctor = command("doctor", "Check every file of the library and repair what can be repaired.")
+    add("compact", "Reclaim the space of files that are gone.")
+    doctor = add("doctor", "Check every file of the library and repair what can be repaired.")
     doctor.add_argument("--check-only", action="store_true", help="only say what is wrong")
+    text = "Measure this library and this machine; `media-search benchmark --help` lists what."
+    benchmark = subparsers.add_parser("benchmark", add_help=False, help=text)
+    benchmark.add_argument("rest", nargs=argparse.REMAINDER)
     return parser
 
 
@@ -92,6 +101,10 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     arguments = build_parser().parse_args(argv)
+    if arguments.command == "benchmark":
+        from semantic_media_search.cli.commands.bench import build_parser as build_benchmark_parser
+
+        arguments = build_benchmark_parser(common_options()).parse_args(arguments.rest)
     console = Console(quiet=arguments.quiet)
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(message)s")
     if not arguments.quiet:
@@ -104,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             },
             file=arguments.config,
         )
-        return commands.COMMANDS[arguments.command](arguments, settings, console)
+        return command(arguments.command)(arguments, settings, console)
     except MediaSearchError as error:
         console.error(str(error))
         return EXIT_FAILED

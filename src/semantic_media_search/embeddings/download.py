@@ -132,8 +132,8 @@ def _disk_errors(model: str, hub: Hub) -> Iterator[None]:
     except OSError as error:
         problem = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
         raise ModelError(
-            f"{model} cannot be saved in {hub.cache}: {problem}. What has arrived is kept; free some space, or "
-            "set HF_HOME to a folder that can be written, and run this again"
+            f"{model} cannot be saved in {hub.cache}: {problem}. What has arrived is kept; free some "
+            "space, or set HF_HOME to a folder that can be written, and run this again"
         ) from error
 
 

@@ -101,7 +101,7 @@ class ImagePreprocessor:
 
     def _resized(self, image: U8) -> U8:
         """The picture resized and cropped, uint8 [height, width, 3]; black where the crop reaches past it."""
-        from semantic_media_search.media.resize import resize_region
+        from semantic_media_search.media.resize import resize_and_crop
 
         full = self._full_size(image.shape[0], image.shape[1])
         out = self.crop or full
@@ -112,7 +112,7 @@ class ImagePreprocessor:
         if full == image.shape[:2]:
             region = image[inner_top : inner_top + height, inner_left : inner_left + width]
         else:
-            region = resize_region(image, full, (inner_top, inner_left, height, width), self.resample)
+            region = resize_and_crop(image, full, (inner_top, inner_left, height, width), self.resample)
         if (height, width) == out:
             return region
         padded = np.zeros((*out, 3), dtype=np.uint8)

@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from semantic_media_search.errors import SourceFolderError
 from semantic_media_search.ingest.catalog import OK, REMOVED, SKIPPED, UNAVAILABLE, Root, Source
-from semantic_media_search.ingest.discovery import Candidate, text_to_path
+from semantic_media_search.ingest.discovery import Candidate, discover, text_to_path
 from semantic_media_search.records import IMAGE
+
+Walk = Callable[[str, str | None, Callable[[str, OSError], None]], Iterable[Candidate]]
 
 _CHUNK = 1 << 20
 
@@ -37,50 +40,56 @@ class Changes:
     unavailable: list[Source] = field(default_factory=list)
     still_skipped: list[Source] = field(default_factory=list)
     unreachable_roots: list[Root] = field(default_factory=list)
+    unreadable_folders: list[str] = field(default_factory=list)
 
 
-def compare(
-    roots: Sequence[Root],
-    known: dict[str, Source],
-    walk: Callable[[Path, str | None], Iterable[Candidate]],
-) -> Changes:
+def compare(roots: Sequence[Root], known: dict[str, Source], walk: Walk = discover) -> Changes:
     """Walk every root and hold it against what is known.
 
     A root that cannot be listed, or that is empty now and was not before, counts as unreachable (an unplugged
-    disk leaves an empty mount point): its files become unavailable and nothing of it is deleted.
+    disk leaves an empty mount point): its files become unavailable and nothing of it is deleted. The same holds
+    for a folder inside a root that cannot be listed.
     """
     changes = Changes()
     seen: set[str] = set()
-    unreachable: set[int] = set()
+    closed: list[str] = []
+    lost: set[int] = set()
     for root in roots:
-        candidates = list(walk(Path(root.path), root.only_kind)) if _can_list(root.path) else []
-        known_here = any(
-            source.root_id == root.root_id and source.state != REMOVED for source in known.values()
-        )
-        if not candidates and (known_here or not _can_list(root.path)):
+        closed_before = len(closed)
+        try:
+            place = text_to_path(root.path)
+            candidates = list(walk(place, root.only_kind, lambda path, _: closed.append(path)))
+        except SourceFolderError:
+            candidates, reachable = [], False
+        else:
+            known_here = any(s.root_id == root.root_id and s.state != REMOVED for s in known.values())
+            reachable = bool(candidates) or len(closed) > closed_before or not known_here
+        if not reachable:
             changes.unreachable_roots.append(root)
-            unreachable.add(root.root_id)
+            lost.add(root.root_id)
         for candidate in candidates:
             if candidate.path not in seen:  # a folder inside another root is walked twice
                 seen.add(candidate.path)
                 _sort_in(changes, candidate, root, known.get(candidate.path))
+    closed_folders = tuple(folder.rstrip(os.sep) + os.sep for folder in closed)
     for source in known.values():
         if source.path in seen or source.state == REMOVED:
             continue
-        if source.root_id in unreachable:
+        if source.root_id in lost or source.path.startswith(closed_folders):
             changes.unavailable.append(source)
         else:
             changes.missing.append(source)
+    changes.unreadable_folders = closed
     changes.to_read.sort(
         key=lambda found: found.candidate.kind != IMAGE
     )  # stable: images first, else as walked
     return changes
 
 
-def content_hash(path: str | Path) -> str:
-    """BLAKE2b-128 of a file's bytes, in hexadecimal. Raises OSError where it cannot be read."""
+def content_hash(path: str) -> str:
+    """BLAKE2b-128 of the bytes of a file, named as a Candidate names it. Raises OSError where it cannot be read."""
     digest = hashlib.blake2b(digest_size=16)
-    with Path(text_to_path(str(path))).open("rb", buffering=0) as file:
+    with Path(text_to_path(path)).open("rb", buffering=0) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
@@ -97,12 +106,3 @@ def _sort_in(changes: Changes, candidate: Candidate, root: Root, known: Source |
     else:
         assert known.state == OK
         changes.unchanged += 1
-
-
-def _can_list(path: str) -> bool:
-    try:
-        with os.scandir(path) as entries:
-            next(entries, None)
-    except OSError:
-        return False
-    return True

@@ -13,7 +13,6 @@ from functools import partial
 from semantic_media_search.config import Settings
 from semantic_media_search.errors import MediaError
 from semantic_media_search.ingest.catalog import OK, REMOVED, SKIPPED, FrameRow, Source
-from semantic_media_search.ingest.discovery import discover
 from semantic_media_search.ingest.image_ingest import read_image
 from semantic_media_search.ingest.prepared import PreparedFrame, SourceFacts
 from semantic_media_search.ingest.scan import Found, compare, content_hash
@@ -65,12 +64,14 @@ class IngestRun:
     def run(self) -> IngestSummary:
         """Do it. What was committed stays, however the run ends."""
         known = self._catalog.sources()
-        changes = compare(self._catalog.roots(), known, discover)
+        changes = compare(self._catalog.roots(), known)
         for root in changes.unreachable_roots:
             self._progress.note(
                 f"{root.path} is empty or cannot be read: its files are kept and marked unavailable; "
                 "plug the disk in and run this again"
             )
+        for folder in changes.unreadable_folders:
+            self._progress.note(f"{folder} cannot be listed: its files are kept; check who may read it")
         self.summary.skipped += [SkippedFile(s.path, s.reason or "unreadable") for s in changes.still_skipped]
         with self._writer.committing():
             self._rewritten = settle(self._catalog, changes, known, self.summary)
@@ -179,6 +180,7 @@ class IngestRun:
         )
         self._catalog.add_frames(source_id, frames)
         summary.frames += len(frames)
+        summary.duplicates += facts.duplicates if facts else 0
         if not frames:
             summary.skipped.append(SkippedFile(here.path, end.reason or "it holds no picture"))
             return

@@ -2,17 +2,16 @@
 
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings.encoder import Encoder
 from semantic_media_search.errors import LibraryNotFoundError, SourceFolderError
 from semantic_media_search.ingest.catalog import Commit, Root
+from semantic_media_search.ingest.discovery import path_to_text
 from semantic_media_search.ingest.scan import Changes, compare
-from semantic_media_search.library.compact import CompactSummary, compact
-from semantic_media_search.library.doctor import Finding, examine
-from semantic_media_search.library.embedder import Embedder
-from semantic_media_search.library.index_run import IndexSummary, embed_pending, index_library
 from semantic_media_search.library.paths import LibraryPaths
 from semantic_media_search.library.progress import Progress, Silent
 from semantic_media_search.library.status import LibraryStatus, read_status
@@ -20,6 +19,11 @@ from semantic_media_search.library.summary import IngestSummary
 from semantic_media_search.library.view import CatalogReaders, LibraryView, require_same_model
 from semantic_media_search.library.writer import open_writer
 from semantic_media_search.records import IMAGE, VIDEO, ModelInfo
+
+if TYPE_CHECKING:
+    from semantic_media_search.library.compact import CompactSummary
+    from semantic_media_search.library.doctor import Finding
+    from semantic_media_search.library.index_run import IndexSummary
 
 EncoderLoader = Callable[[str], Encoder]
 _OPEN_ATTEMPTS = 5
@@ -29,7 +33,8 @@ class Library:
     """A library in the folder `settings.library`, made on the first write.
 
     `load_encoder` turns a model's name into an encoder; it is called when words or pictures are to be encoded
-    and its last result is kept. Methods may be called from several threads.
+    and its last result is kept. Methods may be called from several threads. What only writing needs, decoders
+    among it, is imported by the methods that write: a search must not wait for it.
     """
 
     def __init__(self, settings: Settings, load_encoder: EncoderLoader):
@@ -109,21 +114,29 @@ class Library:
                 folder.mkdir(parents=True, exist_ok=True)
         with open_writer(self.paths.root) as writer, writer.catalog.transaction():
             for folder, only_kind in wanted:
-                writer.catalog.add_root(str(folder.resolve()), only_kind)
+                writer.catalog.add_root(path_to_text(folder.resolve()), only_kind)
+
+    def adopt_roots(self, roots: Iterable[Root]) -> None:
+        """Add the folders of another library."""
+        with open_writer(self.paths.root) as writer, writer.catalog.transaction():
+            for root in roots:
+                writer.catalog.add_root(root.path, root.only_kind)
 
     def preview(self, folders: Iterable[Path], *, raw: Path | None = None) -> Changes:
         """What `ingest` would do with these folders added, without writing anything."""
-        from semantic_media_search.ingest.discovery import discover
-
         try:
             catalog = self._readers.get()
             roots, known = catalog.roots(), catalog.sources()
         except LibraryNotFoundError:
             roots, known = [], {}
         held = {root.path for root in roots}
-        new = [(str(folder.resolve()), kind) for folder, kind in _roots_of(folders, raw) if folder.is_dir()]
+        new = [
+            (path_to_text(folder.resolve()), kind)
+            for folder, kind in _roots_of(folders, raw)
+            if folder.is_dir()
+        ]
         added = [Root(-1 - i, path, kind, True) for i, (path, kind) in enumerate(new) if path not in held]
-        return compare([*roots, *added], known, discover)
+        return compare([*roots, *added], known)
 
     def ingest(self, progress: Progress | None = None) -> IngestSummary:
         """Read what is new, changed or gone in the library's folders; store frames and metadata."""
@@ -136,22 +149,26 @@ class Library:
 
     def build_index(
         self, model: str, progress: Progress | None = None, *, rebuild: bool = False
-    ) -> IndexSummary:
+    ) -> "IndexSummary":
         """Embed what lacks a vector and bring the graph up to it, with this model; `rebuild` begins anew.
 
         Another model than before makes a new generation, which serves when it is whole.
         """
+        from semantic_media_search.library.index_run import index_library
+
         encoder = self.encoder(model)
         with open_writer(self.paths.root) as writer:
             return index_library(writer, encoder, self.settings, progress or Silent(), rebuild=rebuild)
 
     def update(
         self, model: str, progress: Progress | None = None
-    ) -> tuple[IngestSummary, IndexSummary | None]:
+    ) -> "tuple[IngestSummary, IndexSummary | None]":
         """`ingest` and `build_index` in one pass: vectors are made from the pixels while they are in memory.
 
         Raises ModelMismatchError where the library was made with another model.
         """
+        from semantic_media_search.library.embedder import Embedder
+        from semantic_media_search.library.index_run import embed_pending, index_library
         from semantic_media_search.library.ingest_run import IngestRun
 
         progress = progress or Silent()
@@ -159,24 +176,28 @@ class Library:
         with open_writer(self.paths.root) as writer:
             if writer.commit.generation is not None:
                 require_same_model(writer.commit.generation.model, encoder.info)
-            generation = embed_pending(
-                writer, writer.generation_for(encoder.info), encoder, self.settings, progress
-            )
+            before = writer.generation_for(encoder.info)
+            generation = embed_pending(writer, before, encoder, self.settings, progress)
             with Embedder(writer, generation, encoder, self.settings.batch_size) as embedder:
                 summary = IngestRun(writer, self.settings, progress, embedder).run()
             if writer.commit.next_frame == 0:
                 return summary, None
-            return summary, index_library(writer, encoder, self.settings, progress)
+            indexed = index_library(writer, encoder, self.settings, progress)
+            return summary, replace(indexed, embedded=indexed.generation.rows - before.rows)
 
-    def compact(self, progress: Progress | None = None) -> CompactSummary:
+    def compact(self, progress: Progress | None = None) -> "CompactSummary":
         """Reclaim the space of removed frames."""
+        from semantic_media_search.library.compact import compact
+
         model = self.model()
         encoder = self.encoder(model.name) if model else None
         with open_writer(self.paths.root) as writer:
             return compact(writer, encoder, self.settings, progress or Silent())
 
-    def doctor(self, *, repair: bool, progress: Progress | None = None) -> list[Finding]:
+    def doctor(self, *, repair: bool, progress: Progress | None = None) -> "list[Finding]":
         """Check every file of the library, and with `repair` mend what can be mended."""
+        from semantic_media_search.library.doctor import examine
+
         with open_writer(self.paths.root) as writer:
             return examine(writer, progress or Silent(), repair=repair)
 

@@ -7,7 +7,11 @@ from semantic_media_search.records import SkippedFile
 
 @dataclass(slots=True)
 class IngestSummary:
-    """Counts of files; `frames` counts the frames stored, `partial` names files of which only a part could be read."""
+    """Counts of files; `partial` names those of which only a part could be read.
+
+    `frames` counts the frames stored, `duplicates` the sampled ones that were not, since they show what the
+    frame before them shows.
+    """
 
     new: int = 0
     changed: int = 0
@@ -16,6 +20,7 @@ class IngestSummary:
     removed: int = 0
     unavailable: int = 0
     frames: int = 0
+    duplicates: int = 0
     skipped: list[SkippedFile] = field(default_factory=list)
     partial: list[SkippedFile] = field(default_factory=list)
 

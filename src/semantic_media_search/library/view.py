@@ -12,6 +12,8 @@ from semantic_media_search.errors import LibraryNotFoundError, ModelMismatchErro
 from semantic_media_search.ingest.catalog import Catalog, Commit, Generation, Source
 from semantic_media_search.library.paths import LibraryPaths
 from semantic_media_search.records import F32, I64, BoolMask, FrameRecord, ModelInfo, SearchHit
+from semantic_media_search.search.calibration import Background, Calibration
+from semantic_media_search.search.filters import FrameFacts
 from semantic_media_search.search.retriever import (
     DEFAULT_EF,
     EXACT_BELOW,
@@ -59,6 +61,9 @@ class LibraryView:
         self.index = self._open_index(folder)
         self._queries: dict[str, F32] = {}
         self._encoder = encoder
+        self._facts: FrameFacts | None = None
+        self._calibration: Calibration | None = None
+        self._facts_lock = threading.Lock()
         catalog = readers.get()
         self.frame_count = catalog.frame_count()
         self.committed_at = catalog.committed_at()
@@ -131,6 +136,27 @@ class LibraryView:
         cosines[present] = np.asarray(self.store.vectors[rows]) @ vector
         return cosines
 
+    def vector_of(self, frame_id: int) -> F32 | None:
+        """The stored vector of one frame, float32 [D], or None where it has none."""
+        rows = self.store.rows_of([frame_id])
+        return np.array(self.store.vectors[rows[0]]) if len(rows) else None
+
+    def facts(self) -> FrameFacts:
+        """What filters ask of each row; read on first use."""
+        with self._facts_lock:
+            if self._facts is None:
+                self._facts = FrameFacts(self.store.frame_ids, self._readers.get().live_frames())
+            return self._facts
+
+    def background(self, vector: F32) -> Background:
+        """How a query float32 [D] scores across the library."""
+        facts = self.facts()
+        with self._facts_lock:
+            if self._calibration is None:
+                live = np.flatnonzero(facts.source_of_row >= 0)
+                self._calibration = Calibration(self.store.vectors, live)
+        return self._calibration.background(vector)
+
     def frames(self, frame_ids: Sequence[int]) -> list[FrameRecord]:
         """The records of these frames; those that are not there (any more) are left out."""
         return self._readers.get().frames(frame_ids) if frame_ids else []
@@ -149,6 +175,11 @@ class LibraryView:
         if source is None or source.source_id is None:
             return []
         return self.frames(self._readers.get().frames_of(source.source_id))
+
+    def frames_around(self, frame: FrameRecord, reach: int) -> list[FrameRecord]:
+        """The live frames of a frame's video, at most `reach` before and after it, in order of time."""
+        near = range(max(0, frame.frame_id - reach), frame.frame_id + reach + 1)
+        return [other for other in self.frames(near) if other.video_id == frame.video_id]
 
 
 class CatalogMetadata(Mapping[int, dict[str, object]]):

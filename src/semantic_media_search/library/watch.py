@@ -6,6 +6,7 @@ from pathlib import Path
 
 from watchfiles import watch
 
+from semantic_media_search.ingest.discovery import text_to_path
 from semantic_media_search.library.library import Library
 
 QUIET_MS = 1_500
@@ -18,7 +19,7 @@ def changes(library: Library, stop: threading.Event) -> Iterator[None]:
     """Yield at once, then after each change in the library's folders, until `stop` is set."""
     yield
     while not stop.is_set():
-        folders = [Path(root.path) for root in library.roots() if Path(root.path).is_dir()]
+        folders = [folder for root in library.roots() if (folder := Path(text_to_path(root.path))).is_dir()]
         if not folders:
             stop.wait(RESCAN_MS / 1000)
             yield

@@ -6,6 +6,8 @@ import numpy as np
 
 from semantic_media_search.records import F32, I64
 
+EF_FLOOR = 50
+"""The plan's efSearch: less saves next to nothing."""
 EF_LIMIT = 4096
 
 
@@ -26,7 +28,7 @@ def recall_by_distance(found: F32, exact: F32, tolerance: float = 1e-5) -> float
 def choose_ef(
     index: BatchSearch, exact: BatchSearch, queries: F32, k: int, target: float
 ) -> tuple[int, float]:
-    """The smallest ef, to a few per cent, with which recall@k on these queries reaches the target.
+    """The smallest ef from EF_FLOOR on, to a few per cent, with which recall@k on these queries reaches the target.
 
     Returns (ef, recall measured with it); where no ef up to EF_LIMIT is enough, that limit and what it reaches.
     """
@@ -36,7 +38,7 @@ def choose_ef(
         ids, cosines = index.search_batch(queries, k, ef)
         return recall_by_distance(np.where(ids < 0, -np.inf, cosines).astype(np.float32), truth)
 
-    low, high = 0, max(k, 16)
+    low, high = 0, max(k, EF_FLOOR)
     recall = measure(high)
     while recall < target and high < EF_LIMIT:
         low, high = high, min(2 * high, EF_LIMIT)

@@ -1,26 +1,31 @@
-"""What each command does. Each takes the parsed arguments, the settings and the console, and returns an exit code."""
+"""What each command does. Each takes the parsed arguments, the settings and the console; it returns an exit code."""
 
 import argparse
 from collections.abc import Callable
+from importlib import import_module
 
-from semantic_media_search.cli.commands.build import run_index, run_ingest, run_update
-from semantic_media_search.cli.commands.care import run_compact, run_doctor, run_watch
-from semantic_media_search.cli.commands.find import run_search, run_serve
-from semantic_media_search.cli.commands.look import run_models, run_status
 from semantic_media_search.cli.console import Console
 from semantic_media_search.config import Settings
 
 Command = Callable[[argparse.Namespace, Settings, Console], int]
 
-COMMANDS: dict[str, Command] = {
-    "ingest": run_ingest,
-    "index": run_index,
-    "update": run_update,
-    "search": run_search,
-    "serve": run_serve,
-    "status": run_status,
-    "models": run_models,
-    "watch": run_watch,
-    "compact": run_compact,
-    "doctor": run_doctor,
+# By name, so that a search does not wait for what only serving or reading media needs.
+_MODULES = {
+    "ingest": "build",
+    "index": "build",
+    "update": "build",
+    "search": "find",
+    "serve": "serve",
+    "status": "look",
+    "models": "look",
+    "watch": "care",
+    "compact": "care",
+    "doctor": "care",
+    "benchmark": "bench",
 }
+
+
+def command(name: str) -> Command:
+    """The function behind a command of the command line."""
+    found: Command = getattr(import_module(f"{__name__}.{_MODULES[name]}"), f"run_{name}")
+    return found

@@ -113,8 +113,9 @@ def summary_lines(summary: IngestSummary) -> list[str]:
     files = ", ".join(
         f"{count} {name}" for name, count in counts.items() if count or name in ("new", "unchanged")
     )
+    repeated = f" ({summary.duplicates} more showed the same as the one before)" if summary.duplicates else ""
     return [
-        f"Files: {files}. Frames stored: {summary.frames}.",
+        f"Files: {files}. Frames stored: {summary.frames}{repeated}.",
         *_by_reason("Skipped", summary.skipped),
         *_by_reason("Read in part", summary.partial),
     ]
@@ -144,6 +145,7 @@ def _summary_json(summary: IngestSummary, indexed: IndexSummary | None) -> dict[
         "removed": summary.removed,
         "unavailable": summary.unavailable,
         "frames": summary.frames,
+        "duplicates": summary.duplicates,
         "skipped": [{"path": file.path, "reason": file.reason} for file in summary.skipped],
         "read_in_part": [{"path": file.path, "reason": file.reason} for file in summary.partial],
         "embedded": indexed.embedded if indexed else 0,

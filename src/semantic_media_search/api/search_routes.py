@@ -1,0 +1,230 @@
+"""`/search` and what belongs to it: search by picture, the filters' counts, and pages of the library itself."""
+
+import io
+import time
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from semantic_media_search.api.errors import NotHereError
+from semantic_media_search.api.pictures import QueryPicture
+from semantic_media_search.api.search_request import (
+    LARGEST_ID,
+    MAX_K,
+    MAX_OFFSET,
+    Subject,
+    filters,
+    subject,
+)
+from semantic_media_search.api.serving import Serving, serving_of
+from semantic_media_search.errors import MediaTooLargeError, QueryError
+from semantic_media_search.library.view import LibraryView
+from semantic_media_search.media.decode import load_image
+from semantic_media_search.media.standardise import encode_jpeg, fit_within
+from semantic_media_search.records import F32, FrameRecord, SearchHit
+from semantic_media_search.search.calibration import Background
+from semantic_media_search.search.filters import Filters, folder_id
+from semantic_media_search.search.moments import extent, page_of_moments, reach_of
+
+MAX_PICTURE_BYTES = 64 << 20
+_SHOWN_SIDE = 320
+
+router = APIRouter()
+
+Grouping = Annotated[Literal["frame", "moment"], Query(description="moment: neighbouring frames are one result")]
+HowMany = Annotated[int, Query(ge=1, le=MAX_K)]
+Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET)]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One page of results, as it was asked for."""
+
+    subject: Subject
+    filters: Filters
+    k: int
+    offset: int
+    group: str
+
+
+@router.get("/search")
+async def search(
+    request: Request,
+    what: Annotated[Subject, Depends(subject)],
+    passing: Annotated[Filters, Depends(filters)],
+    k: HowMany = 20,
+    offset: Offset = 0,
+    group: Grouping = "frame",
+) -> dict[str, Any]:
+    """Frames or moments, best first."""
+    serving = serving_of(request)
+    return await serving.run(_search, serving, Wanted(what, passing, k, offset, group))
+
+
+@router.post("/search/image")
+async def search_image(
+    request: Request,
+    passing: Annotated[Filters, Depends(filters)],
+    q: Annotated[str, Query(description="words to search by together with the picture")] = "",
+    k: HowMany = 20,
+    group: Grouping = "frame",
+) -> dict[str, Any]:
+    """Search by the picture in the request's body (any format that the library reads).
+
+    The answer's `picture` is an id for further pages: `/search?picture=...`.
+    """
+    serving = serving_of(request)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_PICTURE_BYTES:
+            raise MediaTooLargeError(f"the picture has more than {MAX_PICTURE_BYTES >> 20} MiB; send a smaller one")
+    if not body:
+        raise QueryError("the request has no body; send the picture's bytes, as in curl --data-binary @photo.jpg")
+    picture = await serving.run(_remember, serving, bytes(body))
+    wanted = Wanted(Subject(q, None, picture), passing, k, 0, group)
+    return await serving.run(_search, serving, wanted) | {"picture": picture, "picture_url": f"/picture/{picture}"}
+
+
+@router.get("/picture/{picture_id}")
+def picture(request: Request, picture_id: str) -> Response:
+    """The small copy of a picture that someone searches by."""
+    held = serving_of(request).pictures.get(picture_id)
+    return Response(held.jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+
+@router.get("/filters")
+async def filter_counts(request: Request, passing: Annotated[Filters, Depends(filters)]) -> dict[str, Any]:
+    """What there is to filter by; beside each value, how many items pass it and all the other filters."""
+    serving = serving_of(request)
+
+    def count() -> dict[str, Any]:
+        facts = serving.view().facts()
+        return {
+            "total": len(facts.sources),
+            "passing": facts.count(passing),
+            "kinds": facts.count_kinds(passing),
+            "years": [{"year": year, "items": n} for year, n in facts.count_years(passing).items()],
+            "folders": [
+                {"id": folder.id, "path": folder.path, "name": PurePath(folder.path).name, "items": folder.items}
+                for folder in facts.count_folders(passing)
+            ],
+        }
+
+    return await serving.run(count)
+
+
+@router.get("/browse")
+async def browse(
+    request: Request, passing: Annotated[Filters, Depends(filters)], k: HowMany = 20, offset: Offset = 0
+) -> dict[str, Any]:
+    """The library itself, newest capture or file first: one frame of each item that passes the filters."""
+    serving = serving_of(request)
+
+    def look() -> dict[str, Any]:
+        view = serving.view()
+        frame_ids = view.facts().first_frames(passing)
+        some = view.frames(frame_ids[offset : offset + k].tolist())
+        return {
+            "results": [describe(frame) for frame in some],
+            "offset": offset,
+            "more": offset + k < len(frame_ids),
+        }
+
+    return await serving.run(look)
+
+
+@router.get("/frame/{frame_id}/info")
+async def frame_info(request: Request, frame_id: int, what: Annotated[str, Query(alias="q")] = "") -> dict[str, Any]:
+    """One frame as a result of `/search` is described; with `q`, also how similar it is."""
+    serving = serving_of(request)
+
+    def look() -> dict[str, Any]:
+        view = serving.view()
+        frame = view.frame(frame_id) if 0 <= frame_id <= LARGEST_ID else None
+        if frame is None:
+            raise NotHereError(f"the library holds no frame {frame_id}", "it may have been removed: search anew")
+        if not what.strip():
+            return describe(frame)
+        vector = view.encode_query(what)
+        cosine = float(view.similarities(vector, [frame_id])[0])
+        return describe(frame, cosine, view.background(vector))
+
+    return await serving.run(look)
+
+
+def describe(
+    frame: FrameRecord, cosine: float | None = None, background: Background | None = None
+) -> dict[str, Any]:
+    """A frame as JSON: the plan's fields, the record's, and what the page shows."""
+    path = PurePath(frame.source_path)
+    described: dict[str, Any] = SearchHit(frame, cosine or 0.0).to_json()
+    if cosine is None:
+        del described["similarity"]
+    described |= {"name": path.name, "folder": str(path.parent), "folder_id": folder_id(str(path.parent))}
+    if cosine is not None and background is not None:
+        described["strength"] = round(background.strength(cosine), 4)
+    return described
+
+
+def _search(serving: Serving, wanted: Wanted) -> dict[str, Any]:
+    started = time.perf_counter()
+    view = serving.view()
+    vector = wanted.subject.vector(view, serving.pictures)
+    background = view.background(vector)
+    allowed = view.facts().mask(wanted.filters)
+    hits, more = _page(view, vector, wanted, allowed)
+    bound = wanted.filters.min_similarity
+    if bound is not None:
+        more = more and bool(hits) and hits[-1].similarity >= bound
+        hits = [hit for hit in hits if hit.similarity >= bound]
+    best = view.search_vector(vector, 1, allowed=allowed) if wanted.offset or bound is not None else hits[:1]
+    return {
+        "query": wanted.subject.words,
+        "results": [_result(view, vector, hit, background, wanted.group) for hit in hits],
+        "offset": wanted.offset,
+        "more": more,
+        "good": bool(best) and background.good(best[0].similarity),
+        "took_ms": round((time.perf_counter() - started) * 1000, 2),
+        "generation": view.generation.generation,
+        "model": view.generation.model.name,
+    }
+
+
+def _page(view: LibraryView, vector: F32, wanted: Wanted, allowed: Any) -> tuple[list[SearchHit], bool]:
+    itself = wanted.subject.similar
+
+    def best(k: int) -> list[SearchHit]:
+        extra = 0 if itself is None else 1
+        hits = view.search_vector(vector, k + extra, allowed=allowed)
+        return [hit for hit in hits if hit.frame.frame_id != itself][:k]
+
+    if wanted.group == "moment":
+        return page_of_moments(best, wanted.offset, wanted.k)
+    hits = best(wanted.offset + wanted.k + 1)
+    page = hits[wanted.offset : wanted.offset + wanted.k]
+    return page, len(hits) > wanted.offset + wanted.k
+
+
+def _result(
+    view: LibraryView, vector: F32, hit: SearchHit, background: Background, group: str
+) -> dict[str, Any]:
+    described = describe(hit.frame, hit.similarity, background)
+    if group == "moment" and hit.frame.video_id is not None:
+        frames = view.frames_around(hit.frame, reach_of(hit.frame))
+        moment = extent(hit, frames, view.similarities(vector, [frame.frame_id for frame in frames]))
+        described["moment"] = {"start": moment.start, "end": moment.end}
+    return described
+
+
+def _remember(serving: Serving, body: bytes) -> str:
+    """Encode a picture as the library's own were, and remember it."""
+    view = serving.view()
+    encoder, side = view.encoder, serving.settings.max_side
+    pixels = load_image(io.BytesIO(body), min_short_side=encoder.decode_side, min_long_side=side)
+    pixels = fit_within(pixels, side)
+    vector = encoder.encode_pixels([pixels])[0]
+    jpeg = encode_jpeg(fit_within(pixels, _SHOWN_SIDE))
+    return serving.pictures.add(QueryPicture(vector, view.generation.model.fingerprint, jpeg))

@@ -1,0 +1,146 @@
+"""The plan's benchmark: searches on one library, by the graph and exactly, timed and held against each other."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from semantic_media_search.errors import LibraryNotFoundError, QueryError
+from semantic_media_search.index.hnsw import HNSWIndex
+from semantic_media_search.library import LibraryView
+from semantic_media_search.records import F32
+from semantic_media_search.search.brute_force import BruteForceIndex
+from semantic_media_search.search.recall import recall_by_distance
+
+_NOISE = 0.75
+
+
+@dataclass(slots=True)
+class QueryBenchmark:
+    """What was measured; `to_json` gives the plan's schema with further keys beside the plan's."""
+
+    k: int
+    encode_ms: float
+    per_query: list[dict[str, Any]] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """`encode_ms`, `per_query` and `aggregates` as the plan has them."""
+        efs = sorted({row["ef_search"] for row in self.per_query})
+        return {
+            "encode_ms": self.encode_ms,
+            "per_query": self.per_query,
+            "aggregates": {str(ef): self._aggregate(ef) for ef in efs},
+            "k": self.k,
+        }
+
+    def _aggregate(self, ef: int) -> dict[str, float]:
+        rows = [row for row in self.per_query if row["ef_search"] == ef]
+        graph = [row["hnsw_ms"] for row in rows]
+        return {
+            "queries": len(rows),
+            "avg_recall": float(np.mean([row["recall"] for row in rows])),
+            "avg_hnsw_ms": float(np.mean(graph)),
+            "avg_brute_ms": float(np.mean([row["brute_ms"] for row in rows])),
+            "avg_speedup": float(np.mean([row["speedup"] for row in rows])),
+            "p50_hnsw_ms": float(np.percentile(graph, 50)),
+            "p95_hnsw_ms": float(np.percentile(graph, 95)),
+            "p99_hnsw_ms": float(np.percentile(graph, 99)),
+        }
+
+
+def require_ef(efs: Sequence[int], k: int) -> None:
+    """Raise QueryError for an ef that cannot give k results."""
+    for ef in efs:
+        if ef < k:
+            raise QueryError(
+                f"ef_search {ef} is below k {k}: the search keeps only its {ef} best candidates, so it could not "
+                f"return {k} results; choose ef_search >= {k}"
+            )
+
+
+def measure_queries(
+    view: LibraryView, queries: Sequence[str], efs: Sequence[int], k: int, repeat: int
+) -> QueryBenchmark:
+    """Search for each text with each ef, `repeat` times (the median counts), by the graph and exactly.
+
+    The graph itself is measured, also where the library is so small that searches would be answered exactly.
+    Raises QueryError for an ef below k, LibraryNotFoundError where the library has no graph.
+    """
+    require_ef(efs, k)
+    view.encoder.encode_texts(queries[:1])  # loads the text tower, which is no query's time
+    began = time.perf_counter()
+    vectors = np.concatenate([view.encoder.encode_texts([query]) for query in queries])
+    encode_ms = (time.perf_counter() - began) * 1000 / len(queries)
+    return _measure(view, queries, vectors, efs, k, repeat, encode_ms)
+
+
+def measure_random(
+    view: LibraryView, count: int, efs: Sequence[int], k: int, *, seed: int = 0
+) -> QueryBenchmark:
+    """As `measure_queries`, for `count` seeded random queries: vectors of the library with noise added."""
+    require_ef(efs, k)
+    random = np.random.default_rng(seed)
+    rows = random.integers(0, view.store.rows, count)
+    vectors = np.asarray(view.store.vectors[rows], dtype=np.float32)
+    noise = random.standard_normal(vectors.shape).astype(np.float32)
+    vectors = vectors + _NOISE * noise / np.linalg.norm(noise, axis=1, keepdims=True)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    names = [f"random {number}" for number in range(count)]
+    return _measure(view, names, vectors, efs, k, 1, 0.0)
+
+
+def _measure(
+    view: LibraryView,
+    names: Sequence[str],
+    vectors: F32,
+    efs: Sequence[int],
+    k: int,
+    repeat: int,
+    encode_ms: float,
+) -> QueryBenchmark:
+    if view.generation.index_file is None:
+        raise LibraryNotFoundError(
+            f"the library in {view.paths.root} has no index yet; run `media-search index`"
+        )
+    folder = view.paths.generation(view.generation.generation)
+    graph = HNSWIndex.load(folder / view.generation.index_file, view.store.vectors)
+    exact = BruteForceIndex(view.store.vectors[: len(graph)])
+    k = min(k, len(graph))
+    graph.search(vectors[0], k, max(efs))  # compiles, or loads what was compiled
+    exact.search(vectors[0], k)
+    result = QueryBenchmark(k, encode_ms)
+    for name, vector in zip(names, vectors, strict=True):
+        truth, brute_ms = _timed(lambda v=vector: exact.search(v, k), repeat)  # type: ignore[misc]
+        best = np.array([[cosine for _, cosine in truth]], dtype=np.float32)
+        for ef in efs:
+            found, hnsw_ms = _timed(lambda v=vector, e=ef: graph.search(v, k, e), repeat)  # type: ignore[misc]
+            cosines = np.full((1, k), -np.inf, dtype=np.float32)
+            cosines[0, : len(found)] = [cosine for _, cosine in found]
+            result.per_query.append(
+                {
+                    "query": name,
+                    "ef_search": ef,
+                    "recall": recall_by_distance(cosines, best),
+                    "hnsw_ms": hnsw_ms,
+                    "brute_ms": brute_ms,
+                    "speedup": brute_ms / hnsw_ms,
+                    "hnsw_results": [int(view.store.frame_ids[row]) for row, _ in found],
+                    "brute_results": [int(view.store.frame_ids[row]) for row, _ in truth],
+                }
+            )
+    return result
+
+
+def _timed(
+    search: Callable[[], list[tuple[int, float]]], repeat: int
+) -> tuple[list[tuple[int, float]], float]:
+    """What a search returns, and the median of its times in milliseconds."""
+    times = []
+    found: list[tuple[int, float]] = []
+    for _ in range(repeat):
+        began = time.perf_counter()
+        found = search()
+        times.append((time.perf_counter() - began) * 1000)
+    return found, float(np.median(times))

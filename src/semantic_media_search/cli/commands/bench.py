@@ -1,0 +1,30 @@
+"""`benchmark`: the measuring engine on the command line."""
+
+import argparse
+
+from semantic_media_search.benchmark import query_command
+from semantic_media_search.cli.commands.models import encoder_loader
+from semantic_media_search.cli.console import Console
+from semantic_media_search.config import Settings
+from semantic_media_search.library import Library
+
+
+def build_parser(common: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The options of each kind of benchmark."""
+    parser = argparse.ArgumentParser(
+        prog="media-search benchmark", description="Measures this library and this machine."
+    )
+    parser.set_defaults(command="benchmark")
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
+    text = "searches on the library, by the graph and exactly: the plan's benchmark"
+    queries = kinds.add_parser("queries", parents=[common], help=text, description=text)
+    queries.add_argument("--model", help="a model's name or folder (default: the library's)")
+    query_command.add_arguments(queries)
+    return parser
+
+
+def run_benchmark(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
+    """Measure, print, write."""
+    library = Library(settings, encoder_loader(settings, console))
+    query_command.run(arguments, library, console.result, query_command.scratch_like(library))
+    return 0

@@ -1,0 +1,208 @@
+"""Filters as masks over the rows of vectors, so that they work together with ranking inside the index."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from pathlib import PurePath
+from typing import NamedTuple
+
+import numpy as np
+
+from semantic_media_search.errors import QueryError
+from semantic_media_search.records import I64, IMAGE, VIDEO, BoolMask, FrameRecord
+
+_UNKNOWN = np.datetime64("NaT", "s")
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What may be an answer. `after` and `before` are capture times, both included, by the camera's own clock.
+
+    `folder` is a folder's id (see `folder_id`), its path, or the end of its path; what lies below it passes too.
+    `min_similarity` bounds the raw cosine of the answers.
+    """
+
+    kind: str | None = None
+    folder: str | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+    min_similarity: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what has no meaning. Raises QueryError."""
+        if self.kind not in (None, IMAGE, VIDEO):
+            raise QueryError(f"kind is {self.kind!r}; expected {IMAGE} or {VIDEO}")
+        if self.after and self.before and self.after > self.before:
+            raise QueryError(f"after ({self.after}) is later than before ({self.before}); exchange the two")
+
+    @property
+    def any_row(self) -> bool:
+        """Whether every row passes (`min_similarity` is no matter of rows)."""
+        return not (self.kind or self.folder or self.after or self.before)
+
+
+def parse_time(text: str | None, name: str, *, end: bool = False) -> datetime | None:
+    """An ISO 8601 date or time as a camera's clock shows it; `end` takes a year, month or day to its last second.
+
+    Raises QueryError for anything else.
+    """
+    if text is None or not text.strip():
+        return None
+    value = text.strip()
+    try:
+        if len(value) > 10:
+            return datetime.fromisoformat(value).replace(tzinfo=None)
+        parts = [int(part) for part in value.split("-")]
+        if len(parts) == 3:
+            day = date.fromisoformat(value)
+            return datetime.combine(day, time(23, 59, 59) if end else time())
+        first = datetime(parts[0], parts[1] if len(parts) == 2 else 1, 1)
+        if not end:
+            return first
+        months = 1 if len(parts) == 2 else 12
+        following = first.month - 1 + months
+        return datetime(first.year + following // 12, following % 12 + 1, 1) - timedelta(seconds=1)
+    except (ValueError, IndexError) as error:
+        raise QueryError(
+            f"{name} is {value[:40]!r}; expected a date such as 2024, 2024-05 or 2024-05-31"
+        ) from error
+
+
+def folder_id(path: str) -> str:
+    """A folder's name in addresses, where no path ever stands: 12 hexadecimal digits."""
+    return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
+class Folder(NamedTuple):
+    """A folder with media in it or below it."""
+
+    id: str
+    path: str
+    items: int
+
+
+class FrameFacts:
+    """What filters ask of each row: kind, file and capture time, as arrays over the rows of one view.
+
+    `sources` are the files in the order of their first row, `source_of_row` int32 [N] points into them, -1
+    where a row's frame is no longer live. An item is a file: a photo or a video.
+    """
+
+    def __init__(self, frame_ids: I64, frames: Iterable[FrameRecord]):
+        """Read the records of the live frames once; `frame_ids` is int64 [N], ascending."""
+        self._frame_ids = frame_ids
+        self.source_of_row = np.full(len(frame_ids), -1, dtype=np.int32)
+        self.sources: list[str] = []
+        kinds: list[bool] = []
+        times: list[np.datetime64] = []
+        numbers: dict[str, int] = {}
+        row_of = {int(frame_id): row for row, frame_id in enumerate(frame_ids)}
+        for frame in frames:
+            row = row_of.get(frame.frame_id)
+            if row is None:
+                continue
+            number = numbers.get(frame.source_path)
+            if number is None:
+                number = numbers[frame.source_path] = len(self.sources)
+                self.sources.append(frame.source_path)
+                kinds.append(frame.kind == VIDEO)
+                times.append(_camera_time(frame.captured_at))
+            self.source_of_row[row] = number
+        self._is_video = np.array(kinds, dtype=np.bool_)
+        self._taken = np.array(times, dtype="datetime64[s]")
+        self._parents = [[str(parent) for parent in PurePath(path).parents] for path in self.sources]
+        self._under: dict[str, BoolMask] = {}
+
+    def mask(self, filters: Filters) -> BoolMask | None:
+        """Bool [N], true for the rows that pass; None where all of them do."""
+        if filters.any_row:
+            return None
+        passing = np.append(self.items(filters), False)  # row -1: not live
+        allowed: BoolMask = passing[self.source_of_row]
+        return allowed
+
+    def items(self, filters: Filters) -> BoolMask:
+        """Bool [S], true for the files that pass."""
+        passing = np.ones(len(self.sources), dtype=np.bool_)
+        if filters.kind:
+            passing &= self._is_video == (filters.kind == VIDEO)
+        if filters.folder:
+            passing &= self._in_folder(filters.folder)
+        # Comparisons with an unknown time are false: a file without a date passes no filter of dates.
+        if filters.after:
+            passing &= self._taken >= np.datetime64(filters.after, "s")
+        if filters.before:
+            passing &= self._taken <= np.datetime64(filters.before, "s")
+        return passing
+
+    def first_frames(self, filters: Filters) -> I64:
+        """The frame_id of each passing item's first frame, newest capture first, then newest in the library."""
+        numbers, rows = np.unique(self.source_of_row, return_index=True)
+        live = numbers >= 0
+        numbers, rows = numbers[live], rows[live]
+        keep = self.items(filters)[numbers]
+        numbers, rows = numbers[keep], rows[keep]
+        taken = self._taken[numbers]
+        age = np.where(np.isnat(taken), np.datetime64(0, "s"), taken).astype(np.int64)
+        order = np.lexsort((-rows, -age))
+        found: I64 = self._frame_ids[rows[order]]
+        return found
+
+    def count(self, filters: Filters) -> int:
+        """How many items pass."""
+        return int(np.count_nonzero(self.items(filters)))
+
+    def count_kinds(self, filters: Filters) -> dict[str, int]:
+        """How many items of each kind pass all the other filters."""
+        return {kind: self.count(replace(filters, kind=kind)) for kind in (IMAGE, VIDEO)}
+
+    def count_years(self, filters: Filters) -> dict[int, int]:
+        """How many items of each year pass all the other filters."""
+        passing = self.items(replace(filters, after=None, before=None)) & ~np.isnat(self._taken)
+        years = self._taken[passing].astype("datetime64[Y]").astype(np.int64) + 1970
+        return dict(sorted(Counter(years.tolist()).items()))
+
+    def count_folders(self, filters: Filters) -> list[Folder]:
+        """Folders that hold media, in order of their paths, with the items that pass all the other filters.
+
+        Folders above the lowest one that holds everything are left out.
+        """
+        passing = self.items(replace(filters, folder=None))
+        counts: Counter[str] = Counter()
+        everywhere: Counter[str] = Counter()
+        for number, parents in enumerate(self._parents):
+            everywhere.update(parents)
+            if passing[number]:
+                counts.update(parents)
+        top = max((path for path, held in everywhere.items() if held == len(self.sources)), key=len, default="")
+        direct = {parents[0] for parents in self._parents}
+        return [
+            Folder(folder_id(path), path, counts[path])
+            for path in sorted(everywhere)
+            if path in direct or (len(path) > len(top) and everywhere[path] < len(self.sources))
+        ]
+
+    def _in_folder(self, folder: str) -> BoolMask:
+        held = self._under.get(folder)
+        if held is None:
+            tail = folder.rstrip("/\\") or folder
+            wanted = {
+                path
+                for parents in self._parents
+                for path in parents
+                if path == tail or folder_id(path) == folder or path.endswith(("/" + tail, "\\" + tail))
+            }
+            if not wanted:
+                raise QueryError(f"no folder of the library is called {folder[:80]!r}; leave folder away")
+            held = np.array([not wanted.isdisjoint(parents) for parents in self._parents], dtype=np.bool_)
+            self._under[folder] = held
+        return held
+
+
+def _camera_time(captured_at: str | None) -> np.datetime64:
+    try:
+        return np.datetime64(datetime.fromisoformat(captured_at or "").replace(tzinfo=None), "s")
+    except ValueError:
+        return _UNKNOWN

@@ -1,0 +1,89 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from fakes import COLOURS, ColourEncoder, paint
+from semantic_media_search.cli import main
+from semantic_media_search.cli.commands import models
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for number in range(24):
+        paint(tmp_path / "photos" / f"{number}.png", list(COLOURS)[number % 6], seed=number)
+    encoder = ColourEncoder("starter")
+    monkeypatch.setattr(models, "load_encoder", lambda *_args, **_options: encoder)
+    monkeypatch.chdir(tmp_path)
+    assert main(["update", "photos", "--quiet"]) == 0
+    return tmp_path
+
+
+def test_the_plans_options_lines_and_schema(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = library / "data" / "benchmarks" / "latest.json"
+    options = ["--queries", "a red cat", "blue", "--ef-search", "32", "64", "--k", "5", "--repeat", "3"]
+    assert main(["benchmark", "queries", *options, "--output", str(output)]) == 0
+    printed = capsys.readouterr().out
+    for line in ("Average search latency: ", "P95 search latency: ", "HNSW recall@5 vs brute-force: 1.00"):
+        assert line in printed
+    document = json.loads(output.read_text())
+    assert document["encode_ms"] > 0
+    assert [(row["query"], row["ef_search"]) for row in document["per_query"]] == [
+        ("a red cat", 32),
+        ("a red cat", 64),
+        ("blue", 32),
+        ("blue", 64),
+    ]
+    row = document["per_query"][0]
+    plans = [
+        "query",
+        "ef_search",
+        "recall",
+        "hnsw_ms",
+        "brute_ms",
+        "speedup",
+        "hnsw_results",
+        "brute_results",
+    ]
+    assert list(row)[:8] == plans
+    assert len(row["hnsw_results"]) == len(row["brute_results"]) == 5
+    assert row["speedup"] == pytest.approx(row["brute_ms"] / row["hnsw_ms"])
+    assert list(document["aggregates"]) == ["32", "64"]
+    keys = ["queries", "avg_recall", "avg_hnsw_ms", "avg_brute_ms", "avg_speedup"]
+    assert list(document["aggregates"]["32"])[:5] == keys
+    assert document["aggregates"]["32"]["queries"] == 2
+
+
+def test_random_queries_and_a_file_of_queries(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", "queries", "--random", "20", "--ef-search", "24", "--k", "10"]) == 0
+    printed = capsys.readouterr().out
+    assert "ef_search 24, 20 queries" in printed
+    assert "P99 search latency: " in printed
+    (library / "queries.txt").write_text("red\n\ngreen\n")
+    assert main(["benchmark", "queries", "--queries-file", "queries.txt"]) == 0
+    assert "ef_search 32, 2 queries" in capsys.readouterr().out
+
+
+def test_the_build_is_measured_elsewhere(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(path for path in (library / "data").rglob("*") if path.suffix != ".sqlite-shm")
+    assert main(["benchmark", "queries", "--queries", "red", "--measure-build"]) == 0
+    assert "24 vectors" in capsys.readouterr().out.splitlines()[-1]
+    after = sorted(path for path in (library / "data").rglob("*") if path.suffix != ".sqlite-shm")
+    assert [path for path in after if "catalog" not in path.name] == [
+        p for p in before if "catalog" not in p.name
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--ef-search", "4", "--k", "5"), "ef_search 4 is below k 5"),
+        (("--queries-file", "absent.txt"), "absent.txt"),
+        (("--repeat", "0"), "--repeat"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(
+    library: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], message: str
+) -> None:
+    assert main(["benchmark", "queries", *options]) == 1
+    assert message in capsys.readouterr().err

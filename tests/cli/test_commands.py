@@ -1,0 +1,186 @@
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fakes import ColourEncoder, film, paint
+from semantic_media_search import __version__
+from semantic_media_search.cli import main
+from semantic_media_search.cli.commands import models
+from semantic_media_search.cli.commands.find import moment
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    for number, colour in enumerate(["red", "green", "blue"]):
+        paint(folder / f"{colour}.png", colour, seed=number)
+    film(folder / "film.mp4", ["black", "yellow"])
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command line in an empty folder, with an encoder that sees colours."""
+    encoder = ColourEncoder("starter")
+    monkeypatch.setattr(models, "load_encoder", lambda *_args, **_options: encoder)
+    monkeypatch.chdir(tmp_path)
+
+    def run_command(*arguments: str) -> tuple[int, str, str]:
+        code = main([*arguments])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run_command
+
+
+def test_from_a_folder_to_an_answer(run: Run, photos: Path) -> None:
+    code, out, err = run("update", str(photos))
+    assert (code, out) == (0, "")
+    assert "4 new, 0 unchanged. Frames stored: 5." in err
+    assert "starter" in err  # whoever did not choose the model is told which one it is
+    code, out, err = run("search", "something", "yellow", "-k", "2")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0].split() == ["similarity", "moment", "file"]
+    assert lines[1].endswith("film.mp4")
+    assert lines[1].split()[1] == "0:01"
+    assert len(lines) == 3
+    assert "media-search index --model openai/clip-vit-base-patch32" in err
+
+
+def test_json_is_the_apis_and_paths_are_the_originals(run: Run, photos: Path) -> None:
+    run("update", str(photos))
+    _, out, _ = run("search", "green", "--json", "-k", "1")
+    answer = json.loads(out)
+    assert answer["query"] == "green"
+    (hit,) = answer["results"]
+    assert list(hit)[:5] == ["frame_id", "video_id", "timestamp", "similarity", "frame_url"]
+    assert hit["frame_url"] == f"/frame/{hit['frame_id']}"
+    assert 0 <= hit["similarity"] <= 1
+    assert hit["source_path"] == str(photos / "green.png")
+    _, out, _ = run("search", "green", "--paths", "-k", "5")
+    paths = out.splitlines()
+    assert paths[0] == str(photos / "green.png")
+    assert len(paths) == len(set(paths)) == 4  # a video is one file, however many frames answer
+
+
+def test_the_plans_two_steps(run: Run, photos: Path) -> None:
+    raw = photos.parent / "data" / "raw"
+    (raw / "images").mkdir(parents=True)
+    (photos / "red.png").rename(raw / "images" / "red.png")
+    (raw / "images" / "film.mp4").write_bytes(b"a video does not belong here")
+    assert run("ingest")[0] == 0
+    code, _, err = run("search", "red")
+    assert code == 1
+    assert "media-search index" in err
+    assert run("index")[0] == 0
+    assert "red.png" in run("search", "red")[1]
+    assert (photos.parent / "data" / "processed" / "metadata.jsonl").read_text().count("\n") == 1
+
+
+def test_strict_makes_skipped_files_count(run: Run, photos: Path) -> None:
+    (photos / "bad.jpg").write_bytes(b"\xff\xd8 no picture")
+    code, _, err = run("ingest", str(photos), "--strict")
+    assert code == 1
+    assert "1 skipped" in err
+    assert str(photos / "bad.jpg") in err
+    code, out, _ = run("ingest", "--json")
+    assert code == 0
+    assert json.loads(out)["skipped"][0]["path"] == str(photos / "bad.jpg")
+
+
+def test_a_dry_run_writes_nothing(run: Run, photos: Path, tmp_path: Path) -> None:
+    code, out, err = run("update", str(photos), "--dry-run")
+    assert code == 0
+    assert len(out.splitlines()) == 4
+    assert "Nothing was written" in err
+    assert not (tmp_path / "data").exists()
+
+
+def test_status_tells_what_there_is(run: Run, photos: Path) -> None:
+    assert run("status")[0] == 1
+    run("ingest", str(photos))
+    _, out, _ = run("status")
+    assert "3 images, 1 videos" in out
+    assert "none yet: run `media-search index`" in out
+    run("index")
+    _, out, _ = run("status")
+    assert "5 of starter" in out
+    _, out, _ = run("status", "--json")
+    assert json.loads(out)["frames"] == 5
+
+
+def test_models_lists_both(run: Run) -> None:
+    _, out, _ = run("models", "--json")
+    assert [model["name"] for model in json.loads(out)] == ["openai/clip-vit-base-patch32", "starter"]
+
+
+def test_care(run: Run, photos: Path) -> None:
+    assert run("doctor")[0] == 1  # there is no library, and none is made
+    run("update", str(photos))
+    assert run("doctor", "--check-only")[0] == 0
+    (photos / "red.png").unlink()
+    run("update")
+    assert "1 frames" in run("compact")[2]
+    assert "red.png" not in run("search", "red", "--paths")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("search", "a cat"), "there is no library in data/processed"),
+        (("update", "/no/such/folder"), "/no/such/folder is no folder"),
+        (("update", "--fps", "0"), "fps is 0.0"),
+        (("serve", "--host", "0.0.0.0"), "--token"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(run: Run, arguments: tuple[str, ...], message: str) -> None:
+    code, out, err = run(*arguments)
+    assert code == 1
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line.startswith("media-search: ")
+    assert message in line
+
+
+def test_quiet_leaves_only_results(run: Run, photos: Path) -> None:
+    assert run("update", str(photos), "--quiet")[1:] == ("", "")
+    assert run("search", "red", "--quiet")[2] == ""
+
+
+def test_wrong_usage_exits_with_2(run: Run) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run("fly")
+    assert stopped.value.code == 2
+
+
+def test_version(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run("--version")
+    assert capsys.readouterr().out == f"media-search {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "text"),
+    [(None, "photo"), (0.0, "0:00"), (9.96, "0:10"), (65.0, "1:05"), (61.5, "1:01.5"), (3723.2, "1:02:03.2")],
+)
+def test_moments_read_like_a_clock(timestamp: float | None, text: str) -> None:
+    assert moment(timestamp) == text
+
+
+def test_a_search_does_not_wait_for_what_it_does_not_need() -> None:
+    import subprocess
+
+    code = (
+        "import sys; from semantic_media_search.cli.main import build_parser; build_parser();"
+        "from semantic_media_search.cli.commands import command; command('search'); command('status');"
+        "heavy = {'numba', 'onnxruntime', 'av', 'PIL', 'fastapi', 'rich', 'huggingface_hub', 'httpx2'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,114 @@
+"""SIGKILL at any moment: what was committed is whole, and the next run ends where an undisturbed one does."""
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fakes import COLOURS, ColourEncoder, film, paint
+from semantic_media_search.config import Settings
+from semantic_media_search.errors import LibraryNotFoundError
+from semantic_media_search.library import Library
+
+DRIVER = Path(__file__).with_name("update_driver.py")
+TESTS = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("media")
+    for number in range(40):
+        paint(folder / f"{number:02d}.png", list(COLOURS)[number % len(COLOURS)], seed=number)
+    for number in range(2):
+        film(folder / f"film{number}.mp4", ["red", "black", "white", "green"])
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    return folder
+
+
+def _start(library: Path, photos: Path) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
+    process = subprocess.Popen(
+        [sys.executable, str(DRIVER), str(library), str(photos)], stdout=subprocess.PIPE, env=environment
+    )
+    assert process.stdout is not None
+    with process.stdout as lines:
+        assert lines.readline() == b"begun\n"
+    return process
+
+
+@pytest.fixture(scope="module")
+def undisturbed(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    library = tmp_path_factory.mktemp("whole") / "library"
+    process = _start(library, photos)
+    began = time.monotonic()
+    assert process.wait() == 0
+    return library, time.monotonic() - began
+
+
+def _open(folder: Path) -> Library:
+    return Library(Settings(library=folder), lambda _: ColourEncoder())
+
+
+def _check_committed_is_whole(folder: Path) -> None:
+    """Whatever a reader can see is all there: frames, vectors, graph."""
+    library = _open(folder)
+    try:
+        view = library.view()
+    except LibraryNotFoundError:
+        return
+    for frame_id in view.store.frame_ids.tolist():
+        assert library.paths.frame(frame_id).read_bytes()[-2:] == b"\xff\xd9"
+    if len(view.store.frame_ids):
+        assert view.search_text("red", 3)
+
+
+def _check_same(folder: Path, whole: Path) -> None:
+    strip = lambda text: text.replace(str(folder), "").replace(str(whole), "")  # noqa: E731
+    assert strip((folder / "metadata.jsonl").read_text()) == strip((whole / "metadata.jsonl").read_text())
+    assert (folder / "embeddings.idx").read_text() == (whole / "embeddings.idx").read_text()
+    frames = sorted(path.name for path in (whole / "frames").iterdir())
+    assert sorted(path.name for path in (folder / "frames").iterdir()) == frames
+    assert all((folder / "frames" / n).read_bytes() == (whole / "frames" / n).read_bytes() for n in frames)
+    np.testing.assert_allclose(
+        np.fromfile(folder / "embeddings.dat", np.float32),
+        np.fromfile(whole / "embeddings.dat", np.float32),
+        atol=1e-6,
+    )
+    assert _open(folder).doctor(repair=False) == []
+
+
+def _kill_often(kills: int, seed: int, photos: Path, undisturbed: tuple[Path, float], tmp_path: Path) -> None:
+    whole, seconds = undisturbed
+    moments = random.Random(seed)
+    folder = tmp_path / "library"
+    done = 0
+    while done < kills:
+        process = _start(folder, photos)
+        try:
+            process.wait(timeout=moments.uniform(0, seconds))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            done += 1
+            _check_committed_is_whole(folder)
+            continue
+        assert process.returncode == 0
+        _check_same(folder, whole)
+        shutil.rmtree(folder)  # it came through: begin again, for the kills that are left
+    assert _start(folder, photos).wait() == 0
+    _check_same(folder, whole)
+
+
+def test_killed_at_15_moments(photos: Path, undisturbed: tuple[Path, float], tmp_path: Path) -> None:
+    _kill_often(15, 0, photos, undisturbed, tmp_path)
+
+
+@pytest.mark.exhaustive
+def test_killed_at_200_moments(photos: Path, undisturbed: tuple[Path, float], tmp_path: Path) -> None:
+    _kill_often(200, 1, photos, undisturbed, tmp_path)
