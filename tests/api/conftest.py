@@ -10,6 +10,9 @@ from fakes import ColourEncoder, film, paint
 from semantic_media_search.api.server import create_app
 from semantic_media_search.config import Settings
 from semantic_media_search.library import Library
+from semantic_media_search.library.index_run import embed_pending
+from semantic_media_search.library.progress import Silent
+from semantic_media_search.library.writer import open_writer
 
 ENCODERS = {"colours": ColourEncoder(), "other": ColourEncoder("other", "07be2")}
 PAYLOAD = "<img src=x onerror=alert(1)>.png"
@@ -24,13 +27,23 @@ def fill(photos: Path) -> Path:
     return photos
 
 
+def embed(library: Library, model: str = "colours") -> None:
+    """Ingest and embed, and commit without a graph: a library this small is searched exactly anyway."""
+    library.ingest()
+    encoder = library.encoder(model)
+    with open_writer(library.paths.root) as writer:
+        generation = writer.generation_for(encoder.info)
+        generation = embed_pending(writer, generation, encoder, library.settings, Silent())
+        writer.store_generation(generation, serve=True)
+
+
 @pytest.fixture(scope="session")
 def shared_library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     """A library that no test changes."""
     root = tmp_path_factory.mktemp("shared")
     library = Library(Settings(library=root / "library", threads=2), ENCODERS.__getitem__)
     library.add_roots([fill(root / "photos")])
-    library.update("colours")
+    embed(library)
     return library
 
 
