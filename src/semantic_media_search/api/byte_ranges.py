@@ -70,7 +70,9 @@ def file_response(
         span = parse_range(_wanted_range(request, etag, modified), size)
     except UnsatisfiableRangeError:
         file.close()
-        return Response(status_code=416, headers={"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"})
+        return Response(
+            status_code=416, headers={"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"}
+        )
     except BaseException:
         file.close()
         raise

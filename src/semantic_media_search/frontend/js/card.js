@@ -80,7 +80,7 @@ function videoBadge(item) {
 
 function strengthBar(item) {
   if (item.strength === undefined) return null;
-  const bar = h("div", { class: "strength", title: `${strengthWords(item.strength)}: stands out by ${percent(item.strength)}` });
+  const bar = h("div", { class: "strength", title: `${strengthWords(item.strength)}, ${percent(item.strength)}: how far it stands out from the rest of the library` });
   bar.style.setProperty("--strength", String(item.strength));
   return bar;
 }

@@ -38,7 +38,7 @@ export class Filters {
       field("folder", "Folder", this.folder),
       field("after", "From", this.after),
       field("before", "To", this.before),
-      field("min", "Similarity at least", h("span", { class: "slider" }, this.min, this.shown)),
+      field("min", "Similarity ≥", h("span", { class: "slider" }, this.min, this.shown)),
       h("label", { class: "check", title: "Without it, neighbouring frames of a video are one result" }, this.frames, h("span", {}, "Every frame")),
       this.clear,
       this.passing,

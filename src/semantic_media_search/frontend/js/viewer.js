@@ -76,7 +76,7 @@ export class Viewer {
       h(
         "dl",
         {},
-        ...fact("Match", item.strength === undefined ? "" : `${strengthWords(item.strength)} (stands out by ${percent(item.strength)})`),
+        ...fact("Match", item.strength === undefined ? "" : `${strengthWords(item.strength)}, ${percent(item.strength)}`),
         ...fact("Similarity", item.similarity === undefined ? "" : item.similarity.toFixed(3)),
         ...fact("Moment", momentOf(item)),
         ...fact("Length", item.duration ? clock(item.duration) : ""),
