@@ -1,7 +1,7 @@
 """Which pictures a person would call the same.
 
 A perceptual hash (pHash: the signs of the lowest frequencies of a 32 x 32 cosine transform against their median,
-after Zauner 2010) finds candidates; a small picture in colour then has to agree everywhere, since a hash is blind
+after C. Zauner, 2010) finds candidates; a small picture in colour then has to agree everywhere, since a hash is blind
 to what is small: a ball that has moved, a new line on a slide.
 """
 
@@ -14,8 +14,9 @@ from semantic_media_search.media.standardise import cell_means
 from semantic_media_search.records import F32, U8
 
 _SIDE, _LOW = 32, 8
-_MEAN_LEVELS, _CELL_LEVELS = 4.0, 24.0
-"""Bounds on the mean and the greatest difference, in levels of 255, between two small pictures of one scene."""
+_LIGHT_LEVELS, _MEAN_LEVELS, _CELL_LEVELS = 12.0, 4.0, 24.0
+"""Bounds, in levels of 255, between two small pictures of one scene: how much all of it may be lighter or darker,
+and what may remain on the average and in any one cell."""
 
 
 COPY_BITS = 10
@@ -62,8 +63,12 @@ def same_picture(first: Fingerprint, second: Fingerprint, threshold: int) -> boo
     """
     if threshold <= 0 or hash_distance(first.phash, second.phash) > threshold:
         return False
-    difference = np.abs(first.small - second.small)
-    return bool(difference.mean() <= _MEAN_LEVELS and difference.max() <= _CELL_LEVELS)
+    difference = first.small - second.small
+    light = np.median(difference, axis=(0, 1))
+    rest = np.abs(difference - light)
+    return bool(
+        np.abs(light).max() <= _LIGHT_LEVELS and rest.mean() <= _MEAN_LEVELS and rest.max() <= _CELL_LEVELS
+    )
 
 
 def group_similar(hashes: Sequence[int], threshold: int = COPY_BITS) -> list[int]:

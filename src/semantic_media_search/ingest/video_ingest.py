@@ -1,7 +1,7 @@
 """Videos -> standardised frames at regular instants, with their times, and facts."""
 
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from semantic_media_search.errors import MediaError
@@ -23,16 +23,17 @@ def read_video(
     max_side: int = 512,
     jpeg_quality: int = 90,
     duplicate_threshold: int = 4,
+    on_progress: Callable[[], None] | None = None,
 ) -> SourceReader:
     """Read one video file, given as a path or as `path_to_text` made it: frames at `fps`, then its facts.
 
     A sampled frame that shows the same picture as the last one kept (see `duplicates.same_picture`; 0 keeps all)
     is not given. Each kept frame's interval reaches to the next kept frame, the last one's to the end of the
-    video, so that together they leave no gap.
+    video, so that together they leave no gap. `on_progress` is called often while reading.
     """
 
     def read() -> Generator[PreparedFrame, None, SourceFacts]:
-        with VideoReader(text_to_path(str(path))) as reader:
+        with VideoReader(text_to_path(str(path)), on_progress) as reader:
             kept: tuple[TimedFrame, Fingerprint] | None = None
             duplicates = 0
             last = 0.0

@@ -2,7 +2,7 @@
 
 import stat
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 from typing import BinaryIO
@@ -27,6 +27,7 @@ from semantic_media_search.errors import (
 from semantic_media_search.media.capture import EXIF_FAULTS, CaptureData, capture_from_exif
 from semantic_media_search.media.colour import to_rgb
 from semantic_media_search.media.formats import HEADER_BYTES, sniff
+from semantic_media_search.media.raw import RAW_EXTENSIONS, read_preview
 from semantic_media_search.records import IMAGE, U8
 
 MAX_PIXELS = 200_000_000
@@ -100,11 +101,15 @@ def decode_image(
     scale at which no given side is shorter than asked for, unless the original is. `max_pixels` can only
     lower the bound that holds for the whole process, MAX_PIXELS.
 
+    Of a camera's RAW file the embedded preview is decoded.
+
     Raises MediaUnreadableError, UnsupportedMediaError, DecodeError or MediaTooLargeError, naming the file.
     """
     name = describe_source(source)
     file = open_regular(source) if isinstance(source, str | Path) else source
     try:
+        if isinstance(source, str | Path) and Path(source).suffix.lower() in RAW_EXTENSIONS:
+            return _decode_raw(file, name, min_short_side, min_long_side, max_pixels)
         return _decode(file, name, min_short_side, min_long_side, max_pixels)
     finally:
         if file is not source:
@@ -134,9 +139,7 @@ def open_regular(path: str | Path) -> BinaryIO:
     )
 
 
-def _decode(
-    file: BinaryIO, name: str, min_short_side: int | None, min_long_side: int | None, max_pixels: int
-) -> DecodedImage:
+def _read_header(file: BinaryIO, name: str) -> bytes:
     try:
         header = file.read(HEADER_BYTES)
         file.seek(0)
@@ -144,6 +147,13 @@ def _decode(
         raise MediaUnreadableError(f"{name} cannot be read: {error.strerror}") from error
     if not header:
         raise DecodeError(f"{name} is empty (0 bytes)")
+    return header
+
+
+def _decode(
+    file: BinaryIO, name: str, min_short_side: int | None, min_long_side: int | None, max_pixels: int
+) -> DecodedImage:
+    header = _read_header(file, name)
     try:
         with Image.open(file, formats=_FORMATS) as image:
             width, height = image.size
@@ -172,6 +182,19 @@ def _decode(
     except Exception as error:
         found = sniff(header)
         raise DecodeError(f"{name} is damaged ({found.format if found else 'picture'}: {error})") from error
+
+
+def _decode_raw(
+    file: BinaryIO, name: str, min_short_side: int | None, min_long_side: int | None, max_pixels: int
+) -> DecodedImage:
+    _read_header(file, name)
+    preview = read_preview(file, name)
+    if preview.jpeg is not None:
+        decoded = _decode(preview.jpeg, name, min_short_side, min_long_side, max_pixels)
+        return replace(decoded, width=preview.width, height=preview.height)
+    assert preview.pixels is not None
+    pixels = np.ascontiguousarray(np.rot90(preview.pixels, preview.quarter_turns))
+    return DecodedImage(pixels, preview.width, preview.height, CaptureData())
 
 
 def _allow_scaling(image: Image.Image, min_short_side: int | None, min_long_side: int | None) -> None:

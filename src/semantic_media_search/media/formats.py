@@ -7,6 +7,7 @@ a wrong extension is reported in words that help.
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from semantic_media_search.media.raw import RAW_EXTENSIONS
 from semantic_media_search.records import IMAGE, VIDEO
 
 IMAGE_EXTENSIONS = frozenset(
@@ -62,7 +63,7 @@ class Sniffed:
 def kind_by_name(name: str) -> str | None:
     """IMAGE, VIDEO, or None for a file whose extension is that of neither."""
     extension = PurePath(name).suffix.lower()
-    if extension in IMAGE_EXTENSIONS:
+    if extension in IMAGE_EXTENSIONS or extension in RAW_EXTENSIONS:
         return IMAGE
     return VIDEO if extension in VIDEO_EXTENSIONS else None
 

@@ -1,6 +1,6 @@
 """Frames of a video at regular instants of its own clock, decoding no more than they need."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -8,23 +8,16 @@ from typing import Self, TypeAlias
 
 import av
 from av.error import FFmpegError
-from av.stream import Disposition
 
-from semantic_media_search.errors import DecodeError, MediaTooLargeError, UnsupportedMediaError
-from semantic_media_search.media.decode import MAX_PIXELS, describe_source, open_regular
-from semantic_media_search.media.formats import HEADER_BYTES, sniff
+from semantic_media_search.errors import DecodeError
+from semantic_media_search.media.container import choose_video_stream, clock_origin, open_container
+from semantic_media_search.media.decode import describe_source
 from semantic_media_search.media.nal_units import starts_afresh
 from semantic_media_search.media.packet_plan import Feed, PacketPlan, window_of
 from semantic_media_search.media.video_info import VideoInfo, capture_from_container
 from semantic_media_search.media.video_pixels import FrameConverter, quarter_turns
-from semantic_media_search.records import IMAGE, U8
+from semantic_media_search.records import U8
 
-# Lists of our own: among FFmpeg's formats are playlists that open other files and addresses.
-_OPTIONS = {
-    "protocol_whitelist": "file",
-    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,flv,asf,ogg,mxf,"
-    "mjpeg,h264,hevc",
-}
 _DENSE = 3
 """Sampling more than one frame in this many leaves nothing to plan: everything is decoded."""
 
@@ -48,15 +41,16 @@ class VideoReader:
     """Reads one video file once, from start to end; use it in a `with` block.
 
     `problem` says, once `sample` has ended, what kept it from the whole of the file, in words for the person;
-    None where all was well. Raises MediaUnreadableError, UnsupportedMediaError, DecodeError or
-    MediaTooLargeError when the file is opened.
+    None where all was well. `on_progress` is called for every packet read. Raises MediaUnreadableError,
+    UnsupportedMediaError, DecodeError or MediaTooLargeError when the file is opened.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, on_progress: Callable[[], None] | None = None) -> None:
+        self._on_progress = on_progress
         self._name = describe_source(path)
-        self._container = _open(str(path), self._name)
+        self._container = open_container(path)
         try:
-            self._stream = self._choose_stream()
+            self._stream = choose_video_stream(self._container, self._name)
         except BaseException:
             self._container.close()
             raise
@@ -65,7 +59,7 @@ class VideoReader:
         self._damaged = 0
         self._kept = 0
         self.problem: str | None = None
-        self._origin = max(0.0, (self._container.start_time or 0) / 1e6)
+        self._origin = clock_origin(self._container)
         self._counts_frames = self._container.format.name == "avi"
         sample_aspect = self._stream.sample_aspect_ratio
         self._shape = float(sample_aspect) if sample_aspect else 1.0
@@ -154,12 +148,16 @@ class VideoReader:
     def _packets(self) -> Iterator[AnyPacket]:
         try:
             for packet in self._container.demux(self._stream):
+                if self._on_progress is not None:
+                    self._on_progress()
                 if packet.is_corrupt:
                     self._damaged += 1
                 elif packet.size:
                     yield packet
         except FFmpegError as error:
             self.problem = f"reading stopped: {error.strerror}"
+        except IndexError:  # PyAV's way with a stream that turns up only in the middle of a damaged file
+            self.problem = "reading stopped: a stream that the file does not declare"
 
     def _decode(self, feed: Feed[AnyPacket] | None) -> Iterator[tuple[float, av.VideoFrame]]:
         context = self._stream.codec_context
@@ -218,22 +216,6 @@ class VideoReader:
         if self.problem is not None:
             self.problem = f"kept {self._kept} frames, then: {self.problem}"
 
-    def _choose_stream(self) -> av.VideoStream:
-        """The first real video stream (a cover picture is none), made ready to decode."""
-        streams = [s for s in self._container.streams.video if not s.disposition & Disposition.attached_pic]
-        if not streams:
-            raise UnsupportedMediaError(f"{self._name} holds no video stream")
-        stream = streams[0]
-        context = stream.codec_context
-        if context is None:
-            raise UnsupportedMediaError(f"{self._name} uses a video codec that is not known")
-        if context.width * context.height > MAX_PIXELS:
-            raise MediaTooLargeError(
-                f"{self._name} is refused: {context.width} x {context.height} pixels, more than {MAX_PIXELS}"
-            )
-        context.thread_type = "AUTO"
-        return stream
-
 
 def sample_frames(path: str | Path, fps: float, max_side: int | None = None) -> Iterator[TimedFrame]:
     """Frames of the video at `path` at 0, 1/fps, 2/fps ... seconds; see `VideoReader.sample`."""
@@ -246,21 +228,3 @@ def probe_video(path: str | Path) -> VideoInfo:
     with VideoReader(path) as reader:
         next(reader.sample(1.0, max_side=16), None)
         return reader.info
-
-
-def _open(path: str, name: str) -> av.container.InputContainer:
-    with open_regular(path) as file:
-        header = file.read(HEADER_BYTES)
-    if not header:
-        raise DecodeError(f"{name} is empty (0 bytes)")
-    found = sniff(header)
-    if found is not None and found.kind == IMAGE:
-        raise UnsupportedMediaError(
-            f"{name} is named like a video but holds a picture ({found.format}): rename it"
-        )
-    try:
-        return av.open(f"file:{path}", options=_OPTIONS, metadata_errors="replace")
-    except FFmpegError as error:
-        if found is None:
-            raise UnsupportedMediaError(f"{name} holds no video of a known format") from error
-        raise DecodeError(f"{name} is damaged ({found.format}: {error.strerror})") from error

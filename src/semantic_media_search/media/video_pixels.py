@@ -28,25 +28,41 @@ class FrameConverter:
 
     def to_rgb(self, frame: VideoFrame) -> U8:
         """The frame as uint8 RGB [H, W, 3]: scaled down to the bound, in square pixels, upright."""
+        rgb = self._scaled(frame, "rgb24", Colorspace.DEFAULT, ColorRange.JPEG, step=1)
+        return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), quarter_turns(frame.rotation)))
+
+    def to_yuv420(self, frame: VideoFrame) -> VideoFrame:
+        """The frame as 4:2:0 video in BT.709, with even sides, otherwise as `to_rgb` makes it."""
+        yuv = self._scaled(frame, "yuv420p", Colorspace.ITU709, ColorRange.MPEG, step=2)
+        turns = quarter_turns(frame.rotation)
+        if turns == 0:
+            return yuv
+        height, width = yuv.height, yuv.width
+        luma, chroma = np.split(yuv.to_ndarray(), [height])
+        halves = chroma.reshape(2, height // 2, width // 2)
+        turned = [np.rot90(plane, turns) for plane in (luma, *halves)]
+        stacked = np.concatenate([plane.ravel() for plane in turned])
+        return VideoFrame.from_ndarray(stacked.reshape(-1, turned[0].shape[1]), format="yuv420p")
+
+    def _scaled(
+        self, frame: VideoFrame, pixel_format: str, colours: Colorspace, levels: ColorRange, step: int
+    ) -> VideoFrame:
+        """The frame in another format, its sides within the bound and multiples of `step`."""
         width, height = self.displayed_size(frame.width, frame.height, 0)
         longest = max(width, height)
-        if self._max_side is not None and longest > self._max_side:
-            width = max(1, round(width * self._max_side / longest))
-            height = max(1, round(height * self._max_side / longest))
-        rgb = self._reformatter.reformat(
+        scale = 1.0 if self._max_side is None else min(1.0, self._max_side / longest)
+        return self._reformatter.reformat(
             frame,
-            width=width,
-            height=height,
-            format="rgb24",
+            width=max(1, round(width * scale / step)) * step,
+            height=max(1, round(height * scale / step)) * step,
+            format=pixel_format,
             src_colorspace=_colorspace(frame),
-            dst_colorspace=Colorspace.DEFAULT,
+            dst_colorspace=colours,
             src_color_range=frame.color_range or ColorRange.MPEG,
-            dst_color_range=ColorRange.JPEG,
+            dst_color_range=levels,
             interpolation=_HOW,
             threads=1,
         )
-        pixels = np.rot90(rgb.to_ndarray(), quarter_turns(frame.rotation))
-        return np.ascontiguousarray(pixels)
 
 
 def quarter_turns(rotation: float) -> int:

@@ -1,0 +1,121 @@
+"""`read_image` and `read_video` in worker processes: a crash or a hang costs one file, not the run.
+
+As a module, run with `python -m`, this is the worker.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import asdict
+from typing import Any, Self
+
+import numpy as np
+
+from semantic_media_search import errors
+from semantic_media_search.errors import DecodeError, MediaError
+from semantic_media_search.ingest.image_ingest import read_image
+from semantic_media_search.ingest.prepared import PreparedFrame, SourceFacts, SourceReader
+from semantic_media_search.ingest.video_ingest import read_video
+from semantic_media_search.media.decode import describe_source
+from semantic_media_search.media.isolation import Message, WorkerPool, serve
+from semantic_media_search.records import IMAGE, VIDEO
+
+
+class IsolatedReaders:
+    """Reads media files in up to `size` worker processes; use it in a `with` block, from any threads.
+
+    `timeout` is how many seconds a decoder may go without any progress.
+    """
+
+    def __init__(self, size: int, timeout: float = 120.0) -> None:
+        self._pool = WorkerPool(__name__, size, timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.close()
+
+    def read_image(self, path: str, *, max_side: int = 512, jpeg_quality: int = 90) -> SourceReader:
+        """As `image_ingest.read_image`; a crash or hang of the decoder is a DecodeError."""
+        return self._reader(IMAGE, path, {"max_side": max_side, "jpeg_quality": jpeg_quality})
+
+    def read_video(
+        self,
+        path: str,
+        *,
+        fps: float = 1.0,
+        max_side: int = 512,
+        jpeg_quality: int = 90,
+        duplicate_threshold: int = 4,
+    ) -> SourceReader:
+        """As `video_ingest.read_video`; a crash or hang of the decoder is a DecodeError."""
+        options = {
+            "fps": fps,
+            "max_side": max_side,
+            "jpeg_quality": jpeg_quality,
+            "duplicate_threshold": duplicate_threshold,
+        }
+        return self._reader(VIDEO, path, options)
+
+    def _reader(self, kind: str, path: str, options: Mapping[str, float]) -> SourceReader:
+        def read() -> Generator[PreparedFrame, None, SourceFacts]:
+            request = {"kind": kind, "path": path, "options": options}
+            for message in self._pool.run(request, describe_source(path)):
+                if "error" in message.header:
+                    raise _error(message.header)
+                if "facts" in message.header:
+                    return _facts(message.header["facts"])
+                yield _frame(message)
+            raise DecodeError(f"{describe_source(path)} is damaged: its decoder gave no answer")
+
+        return SourceReader(read)
+
+
+def _frame(message: Message) -> PreparedFrame:
+    header, (pixels, jpeg) = message.header, message.blocks
+    interval = header["interval"]
+    return PreparedFrame(
+        pixels=np.frombuffer(pixels, np.uint8).reshape(header["shape"]),
+        jpeg=bytes(jpeg),
+        timestamp=header["timestamp"],
+        interval=None if interval is None else (float(interval[0]), float(interval[1])),
+        phash=int(header["phash"]),
+    )
+
+
+def _facts(fields: Mapping[str, Any]) -> SourceFacts:
+    gps = fields["gps"]
+    return SourceFacts(**{**fields, "gps": None if gps is None else (float(gps[0]), float(gps[1]))})
+
+
+def _error(header: Mapping[str, Any]) -> MediaError:
+    kind = getattr(errors, str(header["error"]), None)
+    if not (isinstance(kind, type) and issubclass(kind, MediaError)):
+        kind = DecodeError
+    return kind(str(header["message"]))
+
+
+def _answer(request: Mapping[str, Any], alive: Callable[[], None]) -> Iterator[Message]:
+    options = request["options"]
+    if request["kind"] == VIDEO:
+        reader = read_video(request["path"], on_progress=alive, **options)
+    else:
+        reader = read_image(request["path"], **options)
+    try:
+        for frame in reader:
+            header = {
+                "shape": frame.pixels.shape,
+                "timestamp": frame.timestamp,
+                "interval": frame.interval,
+                "phash": frame.phash,
+            }
+            yield Message(header, (frame.pixels.tobytes(), frame.jpeg))
+        yield Message({"facts": asdict(reader.facts), "last": True})
+    except MediaError as error:
+        yield Message({"error": type(error).__name__, "message": str(error), "last": True})
+    except Exception as error:  # noqa: BLE001 - whatever else a decoder raises costs this file alone
+        reason = f"{describe_source(request['path'])} is damaged: {type(error).__name__}: {error}"
+        yield Message({"error": DecodeError.__name__, "message": reason, "last": True})
+
+
+if __name__ == "__main__":
+    serve(_answer)

@@ -1,0 +1,210 @@
+"""Work in processes of its own, so that a decoder that crashes or hangs takes only its file down.
+
+A worker is this interpreter running one module, which reads requests from its standard input and writes replies
+to its standard output (`serve`). Messages are a JSON header and raw blocks of bytes, never pickles: whatever a
+broken decoder writes, nothing here runs it.
+"""
+
+import json
+import os
+import queue
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import IO, Any, Self
+
+from semantic_media_search.errors import DecodeError
+
+_LENGTHS = struct.Struct("<II")
+_LAST = "last"
+_ALIVE = {"alive": True}
+_ALIVE_SECONDS = 1.0
+_MAX_BLOCK = 2**31 - 1
+_POLL_SECONDS = 0.25
+_DYING_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A JSON-able header and blocks of bytes. A header with `last` true ends the replies to a request."""
+
+    header: Mapping[str, Any]
+    blocks: tuple[bytes | memoryview, ...] = ()
+
+
+def write_message(stream: IO[bytes], message: Message) -> None:
+    """Write one message: the lengths of header and blocks, then they themselves."""
+    header = json.dumps({**message.header, "blocks": [len(block) for block in message.blocks]}).encode()
+    stream.write(_LENGTHS.pack(len(header), len(message.blocks)) + header)
+    for block in message.blocks:
+        stream.write(block)
+    stream.flush()
+
+
+def read_message(stream: IO[bytes]) -> Message | None:
+    """Read one message; None at the end of the stream, or where it breaks off or holds no message."""
+    try:
+        length, _ = _LENGTHS.unpack(_read_exactly(stream, _LENGTHS.size))
+        header = json.loads(_read_exactly(stream, min(length, _MAX_BLOCK)))
+        return Message(header, tuple(_read_exactly(stream, int(size)) for size in header.pop("blocks")))
+    except (EOFError, OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _read_exactly(stream: IO[bytes], size: int) -> bytes:
+    if not 0 <= size <= _MAX_BLOCK:
+        raise ValueError(f"a block of {size} bytes")
+    data = stream.read(size)
+    if len(data) < size:
+        raise EOFError
+    return data
+
+
+def serve(answer: Callable[[Mapping[str, Any], Callable[[], None]], Iterator[Message]]) -> None:
+    """Be a worker: answer each request on standard input with messages on standard output, until that closes.
+
+    `answer` gets the request's header, and a function to call now and then while it works, which tells the other
+    side that there is progress. What libraries print goes to standard error.
+    """
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    requests: queue.SimpleQueue[Message] = queue.SimpleQueue()
+    threading.Thread(target=_take_requests, args=(requests,), daemon=True).start()
+    while True:
+        last_sign = time.monotonic()
+
+        def alive() -> None:
+            nonlocal last_sign
+            if time.monotonic() - last_sign > _ALIVE_SECONDS:
+                last_sign = time.monotonic()
+                write_message(replies, Message(_ALIVE))
+
+        for message in answer(requests.get().header, alive):
+            write_message(replies, message)
+
+
+def _take_requests(requests: "queue.SimpleQueue[Message]") -> None:
+    """Take in requests; when the other side is gone, so is this process, also in the middle of a decoder."""
+    while (message := read_message(sys.stdin.buffer)) is not None:
+        requests.put(message)
+    os._exit(0)
+
+
+class _Worker:
+    def __init__(self, module: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        )
+        self.deadline: float | None = None
+        self.hung = False
+
+    def kill(self) -> None:
+        self.process.kill()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                stream.close()
+        self.process.wait()
+
+
+class WorkerPool:
+    """Up to `size` worker processes running `module`, started when first needed; use it in a `with` block.
+
+    A worker that dies is replaced; one that gives no sign for `timeout` seconds, while a reply is waited for, is
+    killed. May be used from several threads, as many at once as there are workers.
+    """
+
+    def __init__(self, module: str, size: int, timeout: float = 120.0) -> None:
+        self._module = module
+        self._timeout = timeout
+        self._free: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
+        for _ in range(size):
+            self._free.put(None)
+        self._busy: set[_Worker] = set()
+        self._size = size
+        self._closed = threading.Event()
+        threading.Thread(target=self._watch, daemon=True, name="decoder watch").start()
+
+    def run(self, request: Mapping[str, Any], name: str) -> Iterator[Message]:
+        """Have a worker answer `request`; yields its replies without the last one's `last` mark.
+
+        Raises DecodeError, naming `name`, if the worker crashes or hangs.
+        """
+        worker = self._free.get() or _Worker(self._module)
+        self._busy.add(worker)
+        whole = False
+        try:
+            assert worker.process.stdin is not None
+            try:
+                write_message(worker.process.stdin, Message(request))
+            except OSError:
+                raise DecodeError(self._obituary(worker, name)) from None
+            while (message := self._reply(worker)) is not None:
+                if message.header.get(_LAST):
+                    whole = True
+                    yield message
+                    return
+                if not message.header.get("alive"):
+                    yield message
+            raise DecodeError(self._obituary(worker, name))
+        finally:
+            self._busy.discard(worker)
+            if not whole:  # stopped half-way: what it would still send belongs to nobody
+                worker.kill()
+            self._free.put(worker if whole else None)
+
+    def close(self) -> None:
+        """End all workers; waits for those at work."""
+        self._closed.set()
+        for _ in range(self._size):
+            worker = self._free.get()
+            if worker is not None:
+                worker.kill()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _reply(self, worker: _Worker) -> Message | None:
+        assert worker.process.stdout is not None
+        worker.deadline = time.monotonic() + self._timeout
+        try:
+            return read_message(worker.process.stdout)
+        finally:
+            worker.deadline = None
+
+    def _watch(self) -> None:
+        while not self._closed.wait(_POLL_SECONDS):
+            now = time.monotonic()
+            for worker in list(self._busy):
+                deadline = worker.deadline
+                if deadline is not None and now > deadline:
+                    worker.hung = True
+                    worker.process.kill()
+
+    def _obituary(self, worker: _Worker, name: str) -> str:
+        try:
+            code = worker.process.wait(_DYING_SECONDS)
+        except subprocess.TimeoutExpired:
+            worker.process.kill()
+            code = worker.process.wait()
+        if worker.hung:
+            return f"{name} is damaged: its decoder hung and was stopped after {self._timeout:.0f} seconds"
+        try:
+            cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        except ValueError:
+            cause = f"exit code {code}"
+        return f"{name} is damaged: its decoder crashed ({cause})"
