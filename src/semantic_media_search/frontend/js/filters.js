@@ -16,7 +16,8 @@ export class Filters {
       const radio = h("input", { type: "radio", name: "kind", value, onchange: () => change({ kind: value }) });
       this.kinds.append(h("label", {}, radio, h("span", {}, title, " ", this.kindCounts[value])));
     }
-    this.folder = h("select", { onchange: () => change({ folder: this.folder.value }) });
+    this.folder = h("select", {
+      disabled: true, onchange: () => change({ folder: this.folder.value }) });
     this.after = h("input", { type: "date", onchange: () => change({ after: this.after.value }) });
     this.before = h("input", { type: "date", onchange: () => change({ before: this.before.value }) });
     this.shown = h("output", {});
@@ -75,6 +76,7 @@ export class Filters {
     const all = h("option", { value: "" }, "All folders");
     const folders = answer.folders.map((folder) =>
       h("option", { value: folder.id, title: folder.path, disabled: !folder.items && folder.id !== view.folder }, `${label(folder, answer.folders)} (${number(folder.items)})`));
+    this.folder.disabled = false;
     this.folder.replaceChildren(all, ...folders);
     this.folder.value = view.folder;
     if (this.folder.selectedIndex < 0) this.folder.value = "";
