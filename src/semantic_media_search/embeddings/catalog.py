@@ -38,8 +38,8 @@ KNOWN_MODELS = (
         name=STARTER_MODEL,
         description="small model inside the package, needs no download: good on things, weaker on scenes",
         licence="Apache-2.0",
-        dim=512,
-        size=40_000_000,
+        dim=768,
+        size=31_400_000,
         folder=Path(__file__).parent / "models" / STARTER_MODEL,
     ),
 )
