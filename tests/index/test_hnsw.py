@@ -66,8 +66,8 @@ def test_vectors_like_clips_and_queries_from_elsewhere() -> None:
 
 def test_a_thousand_duplicates() -> None:
     rows = np.concatenate([np.repeat(clustered(1, 16), 1_000, axis=0), clustered(500, 16, seed=1)])
-    index = build(rows)
-    check_rules(index._graph, 8)
+    index = build(rows, m=16, ef=200)
+    check_rules(index._graph, 16)
     assert [cosine for _, cosine in index.search(rows[0], 10)] == pytest.approx([1] * 10, abs=1e-5)
     assert recall(index, rows, rows[1_000:1_100], ef=100) > 0.95
 
