@@ -37,7 +37,9 @@ def test_the_catalogue_knows_its_dimension(starter):
     assert starter.info.name == STARTER_MODEL
 
 
-@pytest.mark.parametrize("query", ["", "   ", "word " * 1000, "猫在沙发上", "кошка на диване", "🐈", "\ud800", "\0"])
+@pytest.mark.parametrize(
+    "query", ["", "   ", "word " * 1000, "猫在沙发上", "кошка на диване", "🐈", "\ud800", "\0"]
+)
 def test_any_text_has_a_direction(starter, query):
     vector = starter.encode_texts([query])
     assert vector.shape == (1, MODEL.dim)
@@ -57,7 +59,7 @@ def test_company_hardly_changes_a_text(starter):
 
 
 def test_pictures_are_found_by_what_they_show(starter):
-    data = pytest.importorskip("skimage.data")
+    data = pytest.importorskip("skimage.data", reason="scikit-image brings the photographs")
     pictures = [data.chelsea(), data.coffee(), data.rocket()]
     queries = ["a photo of a cat", "a cup of coffee", "a rocket"]
     scores = starter.encode_texts(queries) @ starter.encode_pixels(pictures).T
@@ -70,7 +72,10 @@ CANONICAL = Path(__file__).parent / "data" / "starter_vectors.npz"
 def test_canonical_vectors(starter):
     """int8 kernels differ a little between processors; another weight or preprocessing differs by more."""
     kept = np.load(CANONICAL)
-    texts = starter.encode_texts(["a photo of a cat"])[0], starter.encode_texts(["two children play in the snow"])[0]
+    texts = (
+        starter.encode_texts(["a photo of a cat"])[0],
+        starter.encode_texts(["two children play in the snow"])[0],
+    )
     pictures = [starter.encode_pixels([gradient(*shape)])[0] for shape in ((300, 200), (64, 512))]
     assert (np.stack(texts) * kept["texts"]).sum(1).min() > 0.995
     assert (np.stack(pictures) * kept["pictures"]).sum(1).min() > 0.98

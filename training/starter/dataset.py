@@ -60,7 +60,9 @@ class Dataset:
             for q in _json(photos / "class-photos/queries.json")
         ]
         classifier = np.load(cache / "classifier.npz")
-        rows = [np.array(r, dtype=np.int64) for r in (captioned, labelled, dev, held_out, sorted(names.values()))]
+        rows = [
+            np.array(r, dtype=np.int64) for r in (captioned, labelled, dev, held_out, sorted(names.values()))
+        ]
         return cls(
             features,
             np.load(cache / "texts.npy"),

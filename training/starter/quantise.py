@@ -51,7 +51,11 @@ def quantise_vision(source: Path, target: Path, name: str, inputs: Sequence[npt.
 def quantise_text(source: Path, target: Path) -> None:
     """Words and matrices of the text tower to int8; activations are scaled as they come."""
     quantize_dynamic(
-        str(source), str(target), per_channel=True, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gather"],
+        str(source),
+        str(target),
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        op_types_to_quantize=["MatMul", "Gather"],
         extra_options={"MatMulConstBOnly": True},
     )
     shrink_constants(target)
