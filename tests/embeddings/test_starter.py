@@ -59,7 +59,7 @@ def test_company_hardly_changes_a_text(starter):
 
 
 def test_pictures_are_found_by_what_they_show(starter):
-    data = pytest.importorskip("skimage.data")
+    data = pytest.importorskip("skimage.data", reason="scikit-image brings the photographs")
     pictures = [data.chelsea(), data.coffee(), data.rocket()]
     queries = ["a photo of a cat", "a cup of coffee", "a rocket"]
     scores = starter.encode_texts(queries) @ starter.encode_pixels(pictures).T

@@ -114,7 +114,7 @@ def token_batch(loaded: Any, texts: list[str]) -> tuple[torch.Tensor, torch.Tens
 
 
 def embed_texts(session: Any, loaded: Any, texts: list[str]) -> npt.NDArray[np.float32]:
-    """Unit vectors of texts, float32 [len(texts), 384], by `text_session`; of like length together, so that little is padded."""
+    """Unit vectors of texts, float32 [len(texts), 384], by `text_session`."""
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     rows = np.empty((len(texts), WIDTH), dtype=np.float32)
     for start in range(0, len(order), 64):

