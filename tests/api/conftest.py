@@ -1,4 +1,4 @@
-"""A small library of colours, and a client that talks to its server as a browser on the same machine does."""
+"""What the API's tests get: a library that no test changes, and the means to make others."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,22 +6,9 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from fakes import ColourEncoder, film, paint
-from semantic_media_search.api.server import create_app
+from colour_library import ENCODERS, client_of, embed, fill
 from semantic_media_search.config import Settings
 from semantic_media_search.library import Library
-
-ENCODERS = {"colours": ColourEncoder(), "other": ColourEncoder("other", "07be2")}
-PAYLOAD = "<img src=x onerror=alert(1)>.png"
-
-
-def fill(photos: Path) -> Path:
-    """Four photos in two folders, one of them with a name that is markup, and a film of three colours."""
-    for number, colour in enumerate(["red", "green", "blue"]):
-        paint(photos / "trip" / f"{colour}.png", colour, seed=number)
-    paint(photos / "odd names" / PAYLOAD, "yellow", seed=9)
-    film(photos / "film.mp4", ["black", "red", "white"], seconds_each=4)
-    return photos
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +17,7 @@ def shared_library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     root = tmp_path_factory.mktemp("shared")
     library = Library(Settings(library=root / "library", threads=2), ENCODERS.__getitem__)
     library.add_roots([fill(root / "photos")])
-    library.update("colours")
+    embed(library)
     return library
 
 
@@ -47,9 +34,3 @@ def make(tmp_path: Path) -> Callable[..., Library]:
         return Library(settings, ENCODERS.__getitem__)
 
     return make_library
-
-
-def client_of(library: Library, host: str = "127.0.0.1:8000", caller: str = "127.0.0.1") -> TestClient:
-    """A client on `caller` that asks for `host`; use it in a with block, which starts the server."""
-    app = create_app(library.settings, library)
-    return TestClient(app, base_url=f"http://{host}", client=(caller, 50_000), raise_server_exceptions=False)

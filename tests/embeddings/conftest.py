@@ -1,11 +1,13 @@
 """Models for the tests of the encoders, made once a session."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from clip_export import Oracle, export_random_clip
+from semantic_media_search.embeddings import fingerprint
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -14,12 +16,14 @@ def _no_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_HUB_OFFLINE", "1")
         patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("hf_home")))
+        notes = tmp_path_factory.mktemp("cache")
+        patch.setattr(fingerprint, "cache_folder", lambda: notes)
         yield
 
 
 @pytest.fixture(scope="session")
 def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Oracle:
-    """A CLIP model of two small layers and 16 dimensions, with random weights."""
+    """A CLIP model of one small layer a tower and 16 dimensions, with random weights."""
     return export_random_clip(tmp_path_factory.mktemp("tiny_clip"), tiny=True)
 
 
@@ -32,6 +36,4 @@ def clip_vit_b32(tmp_path_factory: pytest.TempPathFactory) -> Oracle:
 @pytest.fixture
 def copied(tiny_clip: Oracle, tmp_path: Path) -> Path:
     """A copy of the tiny model's folder that a test may change."""
-    import shutil
-
     return Path(shutil.copytree(tiny_clip.folder, tmp_path / "model"))

@@ -4,6 +4,7 @@ import importlib.util
 import sys
 import types
 import unicodedata
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -43,9 +44,18 @@ def oracle_images(oracle: Oracle, images: list[Image.Image]) -> F32:
         return unit(oracle.model.get_image_features(**inputs).pooler_output)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Two thread pools that wait for one another by spinning take minutes on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="module")
 def encoder(clip_vit_b32: Oracle) -> OnnxEncoder:
-    return OnnxEncoder(clip_vit_b32.folder)
+    return OnnxEncoder(clip_vit_b32.folder, threads=1)
 
 
 def test_the_export_has_the_released_models_settings(clip_vit_b32: Oracle) -> None:

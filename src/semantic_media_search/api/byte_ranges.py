@@ -1,5 +1,6 @@
 """Byte ranges of files, as RFC 9110 (section 14) has them: what a video player needs to seek."""
 
+import os
 import re
 from collections.abc import Iterator
 from email.utils import formatdate, parsedate_to_datetime
@@ -9,6 +10,7 @@ from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from semantic_media_search.media.decode import open_regular
 
@@ -43,6 +45,23 @@ def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
     return first, min(last, size - 1)
 
 
+class FileSpan(StreamingResponse):
+    """Bytes `first` to `last` of an open file, which is closed however the answer ends."""
+
+    def __init__(
+        self, file: BinaryIO, first: int, last: int, status: int, headers: dict[str, str], kind: str
+    ):
+        super().__init__(_read(file, first, last), status, headers, kind)
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._file.close()
+
+
 def file_response(
     request: Request, path: Path, media_type: str, *, cache: str, filename: str | None = None
 ) -> Response:
@@ -52,37 +71,42 @@ def file_response(
     """
     file = open_regular(path)
     try:
-        stat = path.stat()
-        etag = f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
-        modified = formatdate(stat.st_mtime, usegmt=True)
-        headers = {
-            "ETag": etag,
-            "Last-Modified": modified,
-            "Cache-Control": cache,
-            "Accept-Ranges": "bytes",
-        }
-        if filename is not None:
-            headers["Content-Disposition"] = attachment(filename)
-        if _not_modified(request, etag, stat.st_mtime):
-            file.close()
-            return Response(status_code=304, headers=headers)
-        size = stat.st_size
-        span = parse_range(_wanted_range(request, etag, modified), size)
-    except UnsatisfiableRangeError:
-        file.close()
-        return Response(status_code=416, headers={"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"})
+        response = _answer(request, file, path.stat(), media_type, cache, filename)
     except BaseException:
         file.close()
         raise
+    if not isinstance(response, FileSpan):
+        file.close()
+    return response
+
+
+def _answer(
+    request: Request, file: BinaryIO, stat: os.stat_result, media_type: str, cache: str, filename: str | None
+) -> Response:
+    size = stat.st_size
+    etag = f'"{stat.st_mtime_ns:x}-{size:x}"'
+    modified = formatdate(stat.st_mtime, usegmt=True)
+    headers = {"ETag": etag, "Last-Modified": modified, "Cache-Control": cache, "Accept-Ranges": "bytes"}
+    if filename is not None:
+        headers["Content-Disposition"] = attachment(filename)
+    if _not_modified(request, etag, stat.st_mtime):
+        return Response(status_code=304, headers=headers)
+    try:
+        span = parse_range(_wanted_range(request, etag, modified), size)
+    except UnsatisfiableRangeError:
+        return Response(
+            status_code=416, headers={"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"}
+        )
     first, last = span or (0, size - 1)
     headers["Content-Length"] = str(last - first + 1)
     if span is not None:
         headers["Content-Range"] = f"bytes {first}-{last}/{size}"
     status = 206 if span is not None else 200
     if request.method == "HEAD":
-        file.close()
         return Response(status_code=status, headers=headers, media_type=media_type)
-    return StreamingResponse(_read(file, first, last), status, headers, media_type)
+    if last - first < _CHUNK:
+        return Response(b"".join(_read(file, first, last)), status, headers, media_type)
+    return FileSpan(file, first, last, status, headers, media_type)
 
 
 def attachment(filename: str) -> str:
@@ -113,12 +137,8 @@ def _not_modified(request: Request, etag: str, mtime: float) -> bool:
 
 
 def _read(file: BinaryIO, first: int, last: int) -> Iterator[bytes]:
-    with file:
-        file.seek(first)
-        left = last - first + 1
-        while left > 0:
-            chunk = file.read(min(_CHUNK, left))
-            if not chunk:
-                return
-            left -= len(chunk)
-            yield chunk
+    file.seek(first)
+    left = last - first + 1
+    while left > 0 and (chunk := file.read(min(_CHUNK, left))):
+        left -= len(chunk)
+        yield chunk

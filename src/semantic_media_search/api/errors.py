@@ -58,9 +58,9 @@ def install_error_handlers(app: FastAPI) -> None:
 async def _own_error(_: Request, error: Exception) -> JSONResponse:
     if isinstance(error, NotHereError):
         return error_response(404, "not_found", str(error), error.hint)
-    message, _, hint = str(error).partition("; ")
-    for kind, status, code in _STATUS:
-        if isinstance(error, kind):
+    message, _sep, hint = str(error).partition("; ")
+    for branch, status, code in _STATUS:
+        if isinstance(error, branch):
             return error_response(status, code, message, hint)
     _log.error("unexpected %s: %s", type(error).__name__, error)
     return error_response(500, "failed", message, hint)

@@ -32,7 +32,8 @@ def find_frame(serving: Serving, frame_id: int) -> FrameRecord:
     frame = serving.view().frame(frame_id) if frame_id < 2**62 else None
     if frame is None:
         raise NotHereError(
-            f"the library holds no frame {frame_id}", "frame ids come from /search; this one may have been removed"
+            f"the library holds no frame {frame_id}",
+            "frame ids come from /search; this one may have been removed",
         )
     return frame
 

@@ -29,7 +29,9 @@ class Subject:
     def __post_init__(self) -> None:
         """Refuse an empty search."""
         if not self.words.strip() and self.similar is None and self.picture is None:
-            raise QueryError("the query is empty; say in plain words what the picture shows, as in /search?q=a+cat")
+            raise QueryError(
+                "the query is empty; say in plain words what the picture shows, as in /search?q=a+cat"
+            )
 
     def vector(self, view: LibraryView, pictures: Pictures) -> F32:
         """Its direction, float32 [D], L2-normalised.
@@ -65,8 +67,12 @@ def _together(view: LibraryView, parts: list[F32]) -> F32:
 
 def subject(
     q: Annotated[str, Query(description="what the picture shows, in plain words")] = "",
-    similar: Annotated[int | None, Query(ge=0, le=LARGEST_ID, description="a frame_id to find the like of")] = None,
-    picture: Annotated[str | None, Query(max_length=64, description="an id that POST /search/image gave")] = None,
+    similar: Annotated[
+        int | None, Query(ge=0, le=LARGEST_ID, description="a frame_id to find the like of")
+    ] = None,
+    picture: Annotated[
+        str | None, Query(max_length=64, description="an id that POST /search/image gave")
+    ] = None,
 ) -> Subject:
     """The query parameters of a search."""
     return Subject(q, similar, picture)
@@ -74,12 +80,18 @@ def subject(
 
 def filters(
     kind: Annotated[Literal["image", "video"] | None, Query(description="photos or videos only")] = None,
-    folder: Annotated[str | None, Query(max_length=4096, description="a folder's id, or the end of its path")] = None,
+    folder: Annotated[
+        str | None, Query(max_length=4096, description="a folder's id, or the end of its path")
+    ] = None,
     after: Annotated[str | None, Query(description="taken then or later: 2024, 2024-05, 2024-05-31")] = None,
     before: Annotated[str | None, Query(description="taken then or earlier")] = None,
     min_similarity: Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False)] = None,
 ) -> Filters:
     """The query parameters that filter."""
     return Filters(
-        kind, folder or None, parse_time(after, "after"), parse_time(before, "before", end=True), min_similarity
+        kind,
+        folder or None,
+        parse_time(after, "after"),
+        parse_time(before, "before", end=True),
+        min_similarity,
     )

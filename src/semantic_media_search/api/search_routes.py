@@ -33,7 +33,9 @@ _SHOWN_SIDE = 320
 
 router = APIRouter()
 
-Grouping = Annotated[Literal["frame", "moment"], Query(description="moment: neighbouring frames are one result")]
+Grouping = Annotated[
+    Literal["frame", "moment"], Query(description="moment: neighbouring frames are one result")
+]
 HowMany = Annotated[int, Query(ge=1, le=MAX_K)]
 Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET)]
 
@@ -80,12 +82,19 @@ async def search_image(
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_PICTURE_BYTES:
-            raise MediaTooLargeError(f"the picture has more than {MAX_PICTURE_BYTES >> 20} MiB; send a smaller one")
+            raise MediaTooLargeError(
+                f"the picture has more than {MAX_PICTURE_BYTES >> 20} MiB; send a smaller one"
+            )
     if not body:
-        raise QueryError("the request has no body; send the picture's bytes, as in curl --data-binary @photo.jpg")
+        raise QueryError(
+            "the request has no body; send the picture's bytes, as in curl --data-binary @photo.jpg"
+        )
     picture = await serving.run(_remember, serving, bytes(body))
     wanted = Wanted(Subject(q, None, picture), passing, k, 0, group)
-    return await serving.run(_search, serving, wanted) | {"picture": picture, "picture_url": f"/picture/{picture}"}
+    return await serving.run(_search, serving, wanted) | {
+        "picture": picture,
+        "picture_url": f"/picture/{picture}",
+    }
 
 
 @router.get("/picture/{picture_id}")
@@ -108,7 +117,12 @@ async def filter_counts(request: Request, passing: Annotated[Filters, Depends(fi
             "kinds": facts.count_kinds(passing),
             "years": [{"year": year, "items": n} for year, n in facts.count_years(passing).items()],
             "folders": [
-                {"id": folder.id, "path": folder.path, "name": PurePath(folder.path).name, "items": folder.items}
+                {
+                    "id": folder.id,
+                    "path": folder.path,
+                    "name": PurePath(folder.path).name,
+                    "items": folder.items,
+                }
                 for folder in facts.count_folders(passing)
             ],
         }
@@ -137,7 +151,9 @@ async def browse(
 
 
 @router.get("/frame/{frame_id}/info")
-async def frame_info(request: Request, frame_id: int, what: Annotated[str, Query(alias="q")] = "") -> dict[str, Any]:
+async def frame_info(
+    request: Request, frame_id: int, what: Annotated[str, Query(alias="q")] = ""
+) -> dict[str, Any]:
     """One frame as a result of `/search` is described; with `q`, also how similar it is."""
     serving = serving_of(request)
 
@@ -145,7 +161,9 @@ async def frame_info(request: Request, frame_id: int, what: Annotated[str, Query
         view = serving.view()
         frame = view.frame(frame_id) if 0 <= frame_id <= LARGEST_ID else None
         if frame is None:
-            raise NotHereError(f"the library holds no frame {frame_id}", "it may have been removed: search anew")
+            raise NotHereError(
+                f"the library holds no frame {frame_id}", "it may have been removed: search anew"
+            )
         if not what.strip():
             return describe(frame)
         vector = view.encode_query(what)

@@ -98,7 +98,6 @@ class Guard:
     """ASGI middleware: the checks of this module before, and the security headers on, every answer."""
 
     def __init__(self, app: ASGIApp, settings: Settings):
-        require_safe_bind(settings)
         self._app = app
         self._hosts = HostPolicy(settings)
         self._token = settings.token
@@ -148,13 +147,13 @@ class Guard:
 
     def _token_refusal(self, scope: Scope, headers: Headers) -> Response | None:
         scheme, _, shown = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self._is_token(shown.strip()):
+        if scheme.lower() == "bearer" and self._is_token(shown.strip().encode("latin-1")):
             return None
         if hmac.compare_digest(_cookie_of(headers), self._cookie):
             return None
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         given = dict(query).get("token")
-        if scope["path"] == "/" and scope["method"] == "GET" and given and self._is_token(given):
+        if scope["path"] == "/" and scope["method"] == "GET" and given and self._is_token(given.encode()):
             rest = urlencode([pair for pair in query if pair[0] != "token"])
             answer = RedirectResponse("/" + (f"?{rest}" if rest else ""), status_code=303)
             answer.set_cookie(
@@ -175,8 +174,8 @@ class Guard:
         refusal.headers["WWW-Authenticate"] = "Bearer"
         return refusal
 
-    def _is_token(self, shown: str) -> bool:
-        return hmac.compare_digest(shown.encode(), (self._token or "").encode())
+    def _is_token(self, shown: bytes) -> bool:
+        return hmac.compare_digest(shown, (self._token or "").encode())
 
 
 def _same_origin(headers: Headers) -> bool:

@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 from semantic_media_search import __version__
 from semantic_media_search.api import frame_routes, health, search_routes, video_routes
 from semantic_media_search.api.errors import install_error_handlers
-from semantic_media_search.api.security import Guard
+from semantic_media_search.api.security import Guard, require_safe_bind
 from semantic_media_search.api.serving import Serving
 from semantic_media_search.config import Settings, load_settings
 from semantic_media_search.library import Library
@@ -29,6 +29,7 @@ def create_app(settings: Settings | None = None, library: Library | None = None)
     Raises ConfigError where the settings would let others reach the library without a token.
     """
     settings = settings or (library.settings if library else load_settings())
+    require_safe_bind(settings)
     serving = Serving(settings, library)
 
     @asynccontextmanager

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from filelock import FileLock
+
 from semantic_media_search.embeddings.hub import Hub, RepoCache
 from semantic_media_search.embeddings.hub_client import HubClient, RemoteFile
 from semantic_media_search.embeddings.model_folder import CONFIG, OPTIONAL_FILES, REQUIRED_FILES
@@ -52,13 +54,14 @@ def download_model(model: str, repo: str, hub: Hub, progress: DownloadProgress |
             model, hub, sum((file.size or 0) - bytes_here(file, cache.blob(file.etag)) for file in missing)
         )
         _transfer(client, missing, cache, hub, model, progress)
-        for file in missing:
-            _place(cache.blob(file.etag), snapshot / file.name)
-        # Last: other programs take the branch's commit for one that is here.
-        cache.ref.parent.mkdir(parents=True, exist_ok=True)
-        beside = cache.ref.with_suffix(".new")
-        beside.write_text(commit, encoding="utf-8")
-        beside.replace(cache.ref)
+        with FileLock(cache.locks(hub) / f"{commit}.lock"):
+            for file in missing:
+                _place(cache.blob(file.etag), snapshot / file.name)
+            # Last: other programs take the branch's commit for one that is here.
+            cache.ref.parent.mkdir(parents=True, exist_ok=True)
+            beside = cache.ref.with_suffix(".new")
+            beside.write_text(commit, encoding="utf-8")
+            beside.replace(cache.ref)
     return snapshot
 
 
@@ -89,20 +92,19 @@ def _transfer(
     progress: DownloadProgress | None,
 ) -> None:
     """Bring the files' contents into `blobs/`, one program at a time, and tell of it."""
-    from filelock import FileLock
 
     def tell(amount: int) -> None:
         if progress is not None:
             progress.advance(amount)
 
-    locks = hub.cache / ".locks" / cache.folder.name
-    locks.mkdir(parents=True, exist_ok=True)
+    locks = cache.locks(hub)
     if progress is not None:
         progress.start(f"downloading {model}", sum(file.size or 0 for file in files), "B")
     try:
-        tell(sum(bytes_here(file, cache.blob(file.etag)) for file in files))
         for file in files:
             with FileLock(locks / f"{file.etag}.lock"):
+                # Told only now: another program may have fetched it while this one waited.
+                tell(bytes_here(file, cache.blob(file.etag)))
                 fetch_file(client, file, cache.blob(file.etag), tell)
     finally:
         if progress is not None:
@@ -139,6 +141,8 @@ def _disk_errors(model: str, hub: Hub) -> Iterator[None]:
 
 def _place(blob: Path, target: Path) -> None:
     """Give the content its name: by a link, or by moving it there where links are not allowed."""
+    if target.is_file():
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     try:

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -71,7 +70,6 @@ def _note(notes: Path, key: str, value: list[object]) -> None:
     """Remember one hash. Where the folder cannot be written, the hash is simply computed again next time."""
     with contextlib.suppress(OSError):
         notes.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(_read_notes(notes) | {key: value}, indent=0)
-        with tempfile.NamedTemporaryFile("w", dir=notes.parent, delete=False, encoding="utf-8") as file:
-            file.write(text)
-        Path(file.name).replace(notes)
+        beside = notes.with_suffix(f".{os.getpid()}")
+        beside.write_text(json.dumps(_read_notes(notes) | {key: value}, indent=0), encoding="utf-8")
+        beside.replace(notes)

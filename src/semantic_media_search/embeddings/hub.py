@@ -64,6 +64,12 @@ class RepoCache:
         """Where the content with this etag lies."""
         return self.folder / "blobs" / etag
 
+    def locks(self, hub: Hub) -> Path:
+        """The folder of the locks that programs take which write here; made on demand. Raises OSError."""
+        folder = hub.cache / ".locks" / self.folder.name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     def complete_snapshot(self, required: Sequence[str] = REQUIRED_FILES) -> Path | None:
         """The folder of a commit that holds every required file: the branch's, else the newest. None if none.
 

@@ -55,7 +55,7 @@ class HubClient:
         Raises HubUnreachableError where it does not answer, ModelNotFoundError where it has no such model.
         """
         if self._hub.offline:
-            raise self.unreachable("HF_HUB_OFFLINE is set")
+            raise self.unreachable("HF_HUB_OFFLINE is set, or offline use was asked for")
         _session()  # the library is loaded before the clock starts
         try:
             # A connection's own time-out bounds neither the look-up of its name nor a host of many addresses.

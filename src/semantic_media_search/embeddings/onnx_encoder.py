@@ -3,11 +3,10 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -16,6 +15,9 @@ from semantic_media_search.embeddings.runtime import Session, usable_cores
 from semantic_media_search.embeddings.tokenization import TextTokenizer, pad
 from semantic_media_search.errors import ModelError
 from semantic_media_search.records import F32, U8, ModelInfo
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 CPU_BATCH = 8
 GPU_BATCH = 64
@@ -90,6 +92,8 @@ class OnnxEncoder:
 
         Files are decoded on other threads while the model works. Raises a MediaError that names the file.
         """
+        from concurrent.futures import ThreadPoolExecutor
+
         from semantic_media_search.media.decode import load_image
 
         def prepare(path: str | Path) -> F32:
@@ -200,7 +204,7 @@ def _chunks(items: Iterator[T], size: int) -> Iterator[list[T]]:
 
 
 def _map_ahead(
-    pool: ThreadPoolExecutor, work: Callable[[S], T], items: Sequence[S], *, ahead: int
+    pool: "ThreadPoolExecutor", work: Callable[[S], T], items: Sequence[S], *, ahead: int
 ) -> Iterator[T]:
     """`work` on each item in order, on the pool's threads, at most `ahead` results waiting."""
     waiting: deque[Future[T]] = deque()

@@ -176,7 +176,9 @@ class FrameFacts:
             everywhere.update(parents)
             if passing[number]:
                 counts.update(parents)
-        top = max((path for path, held in everywhere.items() if held == len(self.sources)), key=len, default="")
+        top = max(
+            (path for path, held in everywhere.items() if held == len(self.sources)), key=len, default=""
+        )
         direct = {parents[0] for parents in self._parents}
         return [
             Folder(folder_id(path), path, counts[path])

@@ -1,0 +1,54 @@
+// The address holds the whole view: words, filters, what is open, its second, and how far one has scrolled.
+
+const TEXT = ["q", "kind", "folder", "after", "before", "picture"];
+const NUMBERS = ["min", "similar", "open", "t", "at"];
+
+/** The view that an address describes. `frames` means: every frame by itself, not moments. */
+export function read(search = location.search) {
+  const given = new URLSearchParams(search);
+  const view = { frames: given.has("frames") };
+  for (const name of TEXT) view[name] = given.get(name) ?? "";
+  for (const name of NUMBERS) {
+    const value = given.get(name);
+    const number = Number(value);
+    view[name] = value !== null && value !== "" && Number.isFinite(number) && number >= 0 ? number : null;
+  }
+  return view;
+}
+
+/** The address of a view. */
+export function write(view) {
+  const given = new URLSearchParams();
+  for (const name of TEXT) if (view[name]) given.set(name, view[name]);
+  for (const name of NUMBERS) {
+    if (view[name] !== null && view[name] !== undefined && !(name === "at" && view.at === 0)) {
+      given.set(name, String(view[name]));
+    }
+  }
+  if (view.frames) given.set("frames", "1");
+  const text = given.toString();
+  return text ? `/?${text}` : "/";
+}
+
+/** Whether two views list the same results. */
+export function sameResults(one, other) {
+  return [...TEXT, "min", "similar", "frames"].every((name) => one[name] === other[name]);
+}
+
+/** What a view asks of the server's search, filters and time line. */
+export function filterParameters(view) {
+  const given = new URLSearchParams();
+  for (const name of ["kind", "folder", "after", "before"]) if (view[name]) given.set(name, view[name]);
+  if (view.min) given.set("min_similarity", String(view.min));
+  return given;
+}
+
+export function subjectParameters(view) {
+  const given = new URLSearchParams();
+  if (view.q.trim()) given.set("q", view.q.trim());
+  if (view.similar !== null) given.set("similar", String(view.similar));
+  if (view.picture) given.set("picture", view.picture);
+  return given;
+}
+
+export const searches = (view) => Boolean(view.q.trim() || view.picture || view.similar !== null);

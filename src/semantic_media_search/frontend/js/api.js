@@ -1,0 +1,54 @@
+// The server, as the page sees it. Every failure is a Failure with a kind that has words of its own.
+
+import { filterParameters, searches, subjectParameters } from "./address.js";
+
+export class Failure extends Error {
+  /** `kind`: gone (no answer), private (token), library (503), missing (404), refused (other 4xx), broken (5xx). */
+  constructor(kind, message, hint = "") {
+    super(message);
+    this.kind = kind;
+    this.hint = hint;
+  }
+}
+
+const KINDS = { 401: "private", 404: "missing", 503: "library" };
+
+async function ask(address, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(address, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Failure("gone", "The server does not answer");
+  }
+  const body = await answer.json().catch(() => ({}));
+  if (answer.ok) return body;
+  const { message = `The server answered ${answer.status}`, hint = "" } = body.error ?? {};
+  throw new Failure(KINDS[answer.status] ?? (answer.status < 500 ? "refused" : "broken"), message, hint);
+}
+
+function join(...several) {
+  const all = new URLSearchParams();
+  for (const given of several) for (const [name, value] of given) all.append(name, value);
+  return all;
+}
+
+/** One page of what a view shows: results of a search, or the library itself where nothing is searched for. */
+export function results(view, offset, k, signal) {
+  const page = new URLSearchParams({ offset: String(offset), k: String(k) });
+  if (!searches(view)) return ask(`/browse?${join(filterParameters(view), page)}`, { signal });
+  if (!view.frames) page.set("group", "moment");
+  return ask(`/search?${join(subjectParameters(view), filterParameters(view), page)}`, { signal });
+}
+
+export const filters = (view, signal) => ask(`/filters?${filterParameters(view)}`, { signal });
+
+export const health = () => ask("/health");
+
+export const frame = (frameId, q) => ask(`/frame/${frameId}/info?${new URLSearchParams({ q })}`);
+
+export const timeline = (videoId, view, signal) =>
+  ask(`/video/${encodeURIComponent(videoId)}/timeline?${subjectParameters(view)}`, { signal });
+
+/** Send a picture to search by; answers with its id. */
+export const sendPicture = (file) => ask("/search/image?k=1", { method: "POST", body: file });

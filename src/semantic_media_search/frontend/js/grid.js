@@ -1,0 +1,173 @@
+// The grid of results: pages that load as one scrolls, arrow keys that walk it, and where one was.
+
+import * as api from "./api.js";
+import { byId } from "./dom.js";
+import { card } from "./card.js";
+
+const PAGE = 60;
+const LARGEST_PAGE = 500;
+const FURTHEST = 10_000;
+
+/** Owns `#grid`. `actions` are the cards' and `failed(error)`, `arrived(answer, first)`. */
+export class Grid {
+  constructor(actions, isSelected) {
+    this.element = byId("grid");
+    this.actions = actions;
+    this.isSelected = isSelected;
+    this.items = [];
+    this.view = null;
+    this.more = false;
+    this.loading = null;
+    this.element.addEventListener("keydown", (event) => this.walk(event));
+    this.element.addEventListener("focusin", (event) => this.rove(event.target.closest(".card")));
+    // Thumbnails are asked for two screens ahead, so that scrolling meets no gaps.
+    const watcher = new IntersectionObserver(
+      (entries) => entries.some((entry) => entry.isIntersecting) && this.loadMore(),
+      { rootMargin: "150% 0px" },
+    );
+    watcher.observe(byId("more"));
+  }
+
+  /** Show a view's results from the start, at least `count` of them; resolves when they stand there. */
+  async show(view, count = 0) {
+    this.loading?.abort();
+    const asked = new AbortController();
+    this.loading = asked;
+    const k = Math.min(LARGEST_PAGE, Math.max(PAGE, Math.ceil(count / PAGE) * PAGE));
+    try {
+      const answer = await api.results(view, 0, k, asked.signal);
+      if (this.loading !== asked) return false;
+      this.view = view;
+      this.items = [];
+      this.element.replaceChildren();
+      this.add(answer);
+      this.actions.arrived(answer, true);
+      while (this.items.length < count && this.more) if (!(await this.page(asked))) return false;
+      return true;
+    } catch (error) {
+      if (error.name !== "AbortError" && this.loading === asked) this.actions.failed(error);
+      return false;
+    } finally {
+      if (this.loading === asked) this.loading = null;
+    }
+  }
+
+  async loadMore() {
+    if (!this.more || this.loading || !this.view) return;
+    const asked = new AbortController();
+    this.loading = asked;
+    try {
+      await this.page(asked);
+    } catch (error) {
+      if (error.name !== "AbortError") this.actions.failed(error);
+    } finally {
+      if (this.loading === asked) this.loading = null;
+    }
+  }
+
+  async page(asked) {
+    const answer = await api.results(this.view, this.reached, PAGE, asked.signal);
+    if (this.loading !== asked) return false;
+    this.add(answer);
+    this.actions.arrived(answer, false);
+    return true;
+  }
+
+  add(answer) {
+    this.reached = answer.offset + answer.results.length;
+    this.more = answer.more && answer.results.length > 0 && this.reached < FURTHEST;
+    // The library may have grown between two pages: what is already there is not shown twice.
+    const known = new Set(this.items.map((item) => item.frame_id));
+    const fresh = answer.results.filter((item) => !known.has(item.frame_id));
+    this.items.push(...fresh);
+    this.element.append(...fresh.map((item) => card(item, this.actions, this.isSelected(item))));
+    if (!this.element.querySelector('[tabindex="0"]')) this.rove(this.element.firstElementChild);
+  }
+
+  clear() {
+    this.loading?.abort();
+    this.items = [];
+    this.more = false;
+    this.element.replaceChildren();
+  }
+
+  cardOf(frameId) {
+    return this.element.querySelector(`[data-frame="${Number(frameId)}"]`);
+  }
+
+  itemOf(element) {
+    const frameId = Number(element?.dataset.frame);
+    return this.items.find((item) => item.frame_id === frameId);
+  }
+
+  /** The item before (-1) or after (+1) another. */
+  neighbour(item, step) {
+    const place = this.items.findIndex((other) => other.frame_id === item.frame_id);
+    return place < 0 ? undefined : this.items[place + step];
+  }
+
+  get columns() {
+    return getComputedStyle(this.element).gridTemplateColumns.split(" ").length;
+  }
+
+  /** The place in the list of the first card in sight, and by how many pixels it lies below the header. */
+  get position() {
+    const header = byId("results").getBoundingClientRect().top < 0 ? document.querySelector(".top").offsetHeight : 0;
+    const cards = this.element.children;
+    const step = this.columns;
+    for (let place = 0; place < cards.length; place += step) {
+      const box = cards[place].getBoundingClientRect();
+      if (box.bottom > header) return { at: scrollY < 8 ? 0 : place, below: Math.round(box.top) };
+    }
+    return { at: 0, below: 0 };
+  }
+
+  scrollTo(place, below) {
+    const target = this.element.children[place];
+    if (!target) return;
+    const header = document.querySelector(".top").offsetHeight;
+    scrollTo({ top: scrollY + target.getBoundingClientRect().top - (below ?? header + 12), behavior: "instant" });
+  }
+
+  focusFirst() {
+    this.element.querySelector('[tabindex="0"]')?.focus();
+  }
+
+  focusOn(frameId) {
+    this.cardOf(frameId)?.querySelector(".tile").focus();
+  }
+
+  /** One card is in the order of the Tab key; the arrows reach the others. */
+  rove(element) {
+    if (!element) return;
+    for (const other of this.element.querySelectorAll('[tabindex="0"]')) {
+      if (other.closest(".card") !== element) other.tabIndex = -1;
+    }
+    for (const part of element.querySelectorAll(".tile, .pick, .over")) part.tabIndex = 0;
+  }
+
+  walk(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const here = event.target.closest(".card");
+    const cards = [...this.element.children];
+    const place = cards.indexOf(here);
+    if (place < 0) return;
+    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.columns, ArrowUp: -this.columns };
+    let next;
+    if (event.key in steps) next = place + steps[event.key];
+    else if (event.key === "Home") next = 0;
+    else if (event.key === "End") next = cards.length - 1;
+    else return;
+    if (event.key === "ArrowUp" && next < 0) {
+      event.preventDefault();
+      byId("q").focus();
+      return;
+    }
+    const target = cards[Math.min(next, cards.length - 1)];
+    if (!target || next < 0) return;
+    event.preventDefault();
+    target.querySelector(".tile").focus({ preventScroll: true });
+    target.scrollIntoView({ block: "nearest" });
+    if (cards.length - next < this.columns * 3) this.loadMore();
+  }
+}

@@ -1,0 +1,164 @@
+"""`hnsw_index.bin`: a header, a table of sections, and the sections, each with a checksum.
+
+Little-endian. Header, 192 bytes: magic, version, N, D, M, efConstruction, seed, entry, top, scale, fingerprint,
+and the CRC-32 of all that. Table: for each section its name, dtype, shape, offset, length and CRC-32, closed by
+the CRC-32 of the table. Sections begin at multiples of 64 bytes, so that they can be used in place by memory map.
+"""
+
+import os
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from semantic_media_search.errors import IndexFormatError
+
+MAGIC = b"SMSHNSW\x00"
+VERSION = 1
+_HEADER = struct.Struct("<8sIQIIIqqIf128s")
+_SECTION = struct.Struct("<16s8sQQQQI")
+_CRC = struct.Struct("<I")
+_ALIGN = 64
+REBUILD = "run `media-search index --rebuild` to make it anew"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What an index file says of itself."""
+
+    count: int
+    dim: int
+    m: int
+    ef_construction: int
+    seed: int
+    entry: int
+    top: int
+    scale: float
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One array of the file: where it lies, and its checksum."""
+
+    name: str
+    offset: int
+    length: int
+    checksum: int
+    array: npt.NDArray[Any]
+
+
+def write(path: Path, header: Header, sections: dict[str, npt.NDArray[Any]]) -> None:
+    """Write an index file beside its place, bring it to the disk, and move it there."""
+    fingerprint = header.fingerprint.encode("utf-8")
+    if len(fingerprint) > 128:
+        raise IndexFormatError(f"the model's fingerprint has {len(fingerprint)} bytes; the file holds 128")
+    head = _HEADER.pack(
+        MAGIC, VERSION, header.count, header.dim, header.m, header.ef_construction, header.seed, header.entry,
+        header.top, header.scale, fingerprint,
+    )  # fmt: skip
+    table, offset = b"", _aligned(_HEADER.size + 2 * _CRC.size + 4 + len(sections) * _SECTION.size)
+    places = []
+    for name, array in sections.items():
+        held = np.ascontiguousarray(array)
+        rows, columns = held.shape[0], held.shape[1] if held.ndim == 2 else 0
+        data = held.reshape(-1).view(np.uint8).data
+        table += _SECTION.pack(
+            name.encode(), held.dtype.str.encode(), rows, columns, offset, len(data), zlib.crc32(data)
+        )
+        places.append((offset, data))
+        offset = _aligned(offset + len(data))
+    table = _CRC.pack(len(sections)) + table
+    beside = path.with_name(path.name + ".new")
+    with beside.open("wb") as file:
+        file.write(head + _CRC.pack(zlib.crc32(head)) + table + _CRC.pack(zlib.crc32(table)))
+        for place, data in places:
+            file.write(b"\0" * (place - file.tell()))
+            file.write(data)
+        file.write(b"\0" * (offset - file.tell()))
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def read(path: Path) -> tuple[Header, dict[str, Section]]:
+    """Map an index file: its header and its sections, whose checksums are not looked at yet.
+
+    Raises IndexFormatError where header or table are damaged, or the file is shorter or longer than they say.
+    """
+    try:
+        data = np.memmap(path, np.uint8, mode="r")
+    except ValueError as error:
+        raise IndexFormatError(f"{path} is empty; {REBUILD}") from error
+    if len(data) < _HEADER.size + _CRC.size or bytes(data[: len(MAGIC)]) != MAGIC:
+        raise IndexFormatError(f"{path} is no index file; {REBUILD}")
+    _, version, *numbers, fingerprint = _HEADER.unpack(data[: _HEADER.size].tobytes())
+    if version != VERSION:
+        raise IndexFormatError(
+            f"{path} is of version {version}; this program reads version {VERSION}; {REBUILD}"
+        )
+    _check_crc(path, "header", data, 0, _HEADER.size)
+    at = _HEADER.size + _CRC.size
+    (parts,) = _CRC.unpack(_bytes(path, data, at, _CRC.size))
+    end = at + _CRC.size + parts * _SECTION.size
+    if parts > 64 or end + _CRC.size > len(data):
+        raise IndexFormatError(f"{path} is cut off in its table of sections; {REBUILD}")
+    _check_crc(path, "table of sections", data, at, end - at)
+    count, dim, m, ef_construction, seed, entry, top, scale = numbers
+    text = fingerprint.rstrip(b"\0").decode("utf-8", "replace")
+    header = Header(count, dim, m, ef_construction, seed, entry, top, scale, text)
+    sections = {}
+    expected = _aligned(end + _CRC.size)
+    for number in range(parts):
+        raw = data[at + _CRC.size + number * _SECTION.size :][: _SECTION.size].tobytes()
+        name, dtype, rows, columns, offset, length, checksum = _SECTION.unpack(raw)
+        if offset != expected or offset + length > len(data):
+            raise IndexFormatError(f"{path} is cut off: it ends before its section {number + 1}; {REBUILD}")
+        expected = _aligned(offset + length)
+        array = data[offset : offset + length].view(dtype.rstrip(b"\0").decode())
+        shape = (rows, columns) if columns else (rows,)
+        section = name.rstrip(b"\0").decode()
+        sections[section] = Section(section, offset, length, checksum, array.reshape(shape))
+    if len(data) != expected:
+        raise IndexFormatError(f"{path} has {len(data)} bytes where {expected} were written; {REBUILD}")
+    return header, sections
+
+
+def verify(path: Path, section: Section) -> None:
+    """Raise IndexFormatError unless a section's bytes are those that were written."""
+    data = section.array.reshape(-1).view(np.uint8)
+    if zlib.crc32(data.data) != section.checksum:
+        raise IndexFormatError(f"{path} is damaged in its section {section.name!r}; {REBUILD}")
+
+
+def _check_crc(path: Path, what: str, data: npt.NDArray[np.uint8], start: int, length: int) -> None:
+    (stored,) = _CRC.unpack(_bytes(path, data, start + length, _CRC.size))
+    if zlib.crc32(data[start : start + length].tobytes()) != stored:
+        raise IndexFormatError(f"{path} is damaged in its {what}; {REBUILD}")
+
+
+def _bytes(path: Path, data: npt.NDArray[np.uint8], start: int, length: int) -> bytes:
+    if start + length > len(data):
+        raise IndexFormatError(f"{path} is cut off after {len(data)} bytes; {REBUILD}")
+    return data[start : start + length].tobytes()
+
+
+def _aligned(offset: int) -> int:
+    return -(-offset // _ALIGN) * _ALIGN
+
+
+def verify_gaps(path: Path, sections: dict[str, Section]) -> None:
+    """Raise IndexFormatError unless the bytes between the sections are the zeros that were written."""
+    data = np.memmap(path, np.uint8, mode="r")
+    table = _HEADER.size + 2 * _CRC.size + len(sections) * _SECTION.size + _CRC.size
+    at = table
+    for section in sections.values():
+        if data[at : section.offset].any():
+            raise IndexFormatError(f"{path} is damaged before its section {section.name!r}; {REBUILD}")
+        at = section.offset + section.length
+    if data[at:].any():
+        raise IndexFormatError(f"{path} is damaged at its end; {REBUILD}")

@@ -1,0 +1,82 @@
+"""What must hold of every graph, so that no damaged file and no fault in the building makes a search go astray."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from semantic_media_search.errors import IndexFormatError
+from semantic_media_search.index.codes import stride_of
+from semantic_media_search.index.file_format import REBUILD, Header
+from semantic_media_search.index.graph import I32, Graph
+from semantic_media_search.index.link import reach
+from semantic_media_search.records import U8
+
+
+def check_graph(path: Path, header: Header, graph: Graph, codes: U8, norms: I32, blocked: U8) -> None:
+    """What is checked at every opening: shapes, and that each id names a node. Raises IndexFormatError."""
+    count = header.count
+    wrong = None
+    slots = int(graph.levels.astype(np.int64).sum()) if graph.levels.dtype == np.uint8 else -1
+    expected: dict[str, tuple[npt.NDArray[Any], type, tuple[int, ...]]] = {
+        "levels": (graph.levels, np.uint8, (count,)),
+        "links": (graph.links, np.int32, (count, 2 * header.m)),
+        "upper": (graph.upper, np.int32, (slots, header.m)),
+        "offsets": (graph.offsets, np.int64, (count,)),
+        "codes": (codes, np.uint8, (count, stride_of(header.dim))),
+        "norms": (norms, np.int32, (count,)),
+    }
+    for name, (array, dtype, shape) in expected.items():
+        if array.dtype != dtype or (array.shape != shape and not array.size == np.prod(shape) == 0):
+            wrong = f"its {name} are {array.dtype} {list(array.shape)}, not {np.dtype(dtype)} {list(shape)}"
+    if wrong is None and len(blocked) not in (0, count):
+        wrong = f"it marks {len(blocked)} rows where it holds {count}"
+    if wrong is None and count:
+        wrong = _wrong_ids(graph, count, slots)
+    if wrong is not None:
+        raise IndexFormatError(f"{path} is damaged: {wrong}; {REBUILD}")
+
+
+def _wrong_ids(graph: Graph, count: int, slots: int) -> str | None:
+    for name, links in (("links", graph.links), ("upper links", graph.upper)):
+        if links.size and (int(links.min()) < -1 or int(links.max()) >= count):
+            return f"its {name} name nodes that are not there"
+    if not 0 <= graph.entry < count or graph.levels[graph.entry] != graph.top:
+        return f"its entry point is node {graph.entry} on level {graph.top}"
+    tall = np.flatnonzero(graph.levels)
+    counts = graph.levels[tall].astype(np.int64)
+    if not np.array_equal(graph.offsets[tall], np.cumsum(counts) - counts) or slots != counts.sum():
+        return "its upper layers are not where its levels say"
+    # A link on a layer that its target does not reach would be followed into another node's slots.
+    for level in range(1, graph.top + 1):
+        at_level = tall[counts >= level]
+        targets = graph.upper[graph.offsets[at_level] + level - 1]
+        if (graph.levels[targets[targets >= 0]] < level).any():
+            return f"a link on level {level} leads to a node that is not on it"
+    return None
+
+
+def check_rules(graph: Graph, m: int) -> None:
+    """The graph's own rules: no link to itself, none twice, none after the last, every node within reach.
+
+    Raises IndexFormatError naming the first node that breaks one.
+    """
+    for name, links, owners in (("links", graph.links, np.arange(len(graph))),):
+        held = links >= 0
+        if (np.diff(held.astype(np.int8), axis=1) > 0).any():
+            raise IndexFormatError(f"a node's {name} go on after their end; {REBUILD}")
+        own = np.flatnonzero((links == owners[:, np.newaxis]).any(axis=1))
+        if own.size:
+            raise IndexFormatError(f"node {own[0]} links to itself; {REBUILD}")
+        ordered = np.sort(links, axis=1)
+        twice = np.flatnonzero(((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any(axis=1))
+        if twice.size:
+            raise IndexFormatError(f"node {twice[0]} links to another twice; {REBUILD}")
+        assert links.shape[1] == 2 * m
+    if len(graph):
+        seen = np.zeros(len(graph), np.uint8)
+        reached = reach(graph.links, graph.entry, seen, np.empty(len(graph), np.int64))
+        if reached != len(graph):
+            lost = int(np.flatnonzero(seen == 0)[0])
+            raise IndexFormatError(f"node {lost} cannot be reached from the entry point; {REBUILD}")

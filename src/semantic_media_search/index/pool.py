@@ -1,0 +1,48 @@
+"""The candidates of a search: one sorted array of packed integers in place of two heaps.
+
+A key holds the cost (lower is better) in its upper half, then the node, then in the last bit whether the node's
+neighbors have been looked at. Keys sort by cost, ties by node, so that a search always gives the same answer.
+"""
+
+import numpy as np
+
+from semantic_media_search.index.jit import kernel
+
+NODE_LIMIT = (1 << 31) - 1
+
+
+@kernel
+def pack(cost, node):
+    """The key of a node not yet expanded; `cost` fits int32, `node` is below NODE_LIMIT."""
+    return (np.int64(cost) << np.int64(32)) | (np.int64(node) << np.int64(1))
+
+
+@kernel
+def node_of(key):
+    """The node of a key."""
+    return np.int64((key & np.int64(0xFFFFFFFF)) >> np.int64(1))
+
+
+@kernel
+def cost_of(key):
+    """The cost of a key."""
+    return key >> np.int64(32)
+
+
+@kernel
+def insert(pool, size, capacity, key):
+    """Put a key into its place among the best `capacity`; returns the place, or `capacity` where there was none."""
+    if size == capacity and key >= pool[size - 1]:
+        return capacity
+    low, high = 0, size
+    while low < high:
+        middle = (low + high) >> 1
+        if pool[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    last = size if size < capacity else capacity - 1
+    for i in range(last, low, -1):
+        pool[i] = pool[i - 1]
+    pool[low] = key
+    return low

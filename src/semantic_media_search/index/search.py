@@ -1,0 +1,117 @@
+"""Answering queries: walk on the codes, then rank the best by their full vectors."""
+
+import numpy as np
+
+from semantic_media_search.index.codes import quantise_query
+from semantic_media_search.index.instructions import dot, prefetch_row
+from semantic_media_search.index.jit import kernel
+from semantic_media_search.index.pool import insert, node_of, pack
+from semantic_media_search.index.walk import beam, cost, descend
+
+RERANK = 30
+"""At least so many of the best by code are ranked again by their vectors."""
+
+
+@kernel
+def exact_cosine(embeddings, node, query):
+    """Inner product of a row and a query, float32, in 16 partial sums that the processor's vectors can hold."""
+    partial = np.zeros(16, dtype=np.float32)
+    length = query.shape[0]
+    whole = length - length % 16
+    for i in range(0, whole, 16):
+        for lane in range(16):
+            partial[lane] += embeddings[node, i + lane] * query[i + lane]
+    total = np.float32(0)
+    for lane in range(16):
+        total += partial[lane]
+    for i in range(whole, length):
+        total += embeddings[node, i] * query[i]
+    return total
+
+
+@kernel
+def rank(embeddings, query, nodes, count, k, out_ids, out_cosines):
+    """The k best of `nodes[:count]` by their vectors, best first, ties by node; returns how many there are."""
+    for i in range(count):
+        prefetch_row(embeddings, nodes[i])
+    found = 0
+    for i in range(count):
+        node = nodes[i]
+        cosine = exact_cosine(embeddings, node, query)
+        place = found
+        while place > 0 and (
+            out_cosines[place - 1] < cosine
+            or (out_cosines[place - 1] == cosine and out_ids[place - 1] > node)
+        ):
+            place -= 1
+        if place < k:
+            last = min(found, k - 1)
+            for j in range(last, place, -1):
+                out_ids[j], out_cosines[j] = out_ids[j - 1], out_cosines[j - 1]
+            out_ids[place], out_cosines[place] = node, cosine
+            found = min(found + 1, k)
+    return found
+
+
+@kernel
+def gather(pool, size, blocked, limit, nodes):
+    """The first `limit` nodes of a pool that are not blocked (`blocked` uint8 [N], or empty); returns how many."""
+    count = 0
+    for i in range(size):
+        node = node_of(pool[i])
+        if blocked.shape[0] == 0 or blocked[node] == 0:
+            nodes[count] = node
+            count += 1
+            if count == limit:
+                break
+    return count
+
+
+@kernel
+def search_graph(
+    codes, links, upper, offsets, entry, top, embeddings, query, weights, k, ef, blocked,
+    pool, visited, epoch, fresh, nodes, out_ids, out_cosines,
+):  # fmt: skip
+    """K-NN-search (algorithm 5) for one query, float32 [D]; fills `out_ids` and `out_cosines`, returns how many."""
+    quantise_query(query, weights)
+    none = np.empty(0, dtype=np.int32)
+    node = descend(codes, none, upper, offsets, weights, entry, top, 0)
+    visited[node] = epoch
+    pool[0] = pack(cost(codes, none, node, weights), node)
+    size = beam(codes, none, links, offsets, 0, weights, pool, 1, ef, visited, epoch, fresh)
+    count = gather(pool, size, blocked, max(k, RERANK), nodes)
+    return rank(embeddings, query, nodes, count, k, out_ids, out_cosines)
+
+
+@kernel
+def search_scan(codes, embeddings, query, weights, k, limit, allowed, pool, nodes, out_ids, out_cosines):
+    """The k best among the rows `allowed`, int64 [n]: all of them by code, the `limit` best by their vectors."""
+    quantise_query(query, weights)
+    size = 0
+    for i in range(allowed.shape[0]):
+        if i + 8 < allowed.shape[0]:
+            prefetch_row(codes, allowed[i + 8])
+        node = allowed[i]
+        place = insert(pool, size, limit, pack(-np.int64(dot(codes, node, weights)), node))
+        if place < limit:
+            size = min(size + 1, limit)
+    count = gather(pool, size, np.empty(0, dtype=np.uint8), limit, nodes)
+    return rank(embeddings, query, nodes, count, k, out_ids, out_cosines)
+
+
+@kernel
+def search_many(
+    codes, links, upper, offsets, entry, top, embeddings, queries, start, stop, weights, k, ef, blocked,
+    pool, visited, epoch, fresh, nodes, out_ids, out_cosines,
+):  # fmt: skip
+    """`search_graph` for queries `start` to `stop`; returns the last epoch that was used up."""
+    for i in range(start, stop):
+        if epoch == 255:
+            visited[:] = 0
+            epoch = 0
+        epoch += 1
+        search_graph(
+            codes, links, upper, offsets, entry, top, embeddings, queries[i], weights, k, ef, blocked,
+            pool, visited, np.uint8(epoch), fresh, nodes, out_ids[i], out_cosines[i],
+        )  # fmt: skip
+    return epoch

@@ -1,0 +1,108 @@
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from semantic_media_search.api.byte_ranges import UnsatisfiableRangeError, attachment, parse_range
+from semantic_media_search.library import Library
+
+
+@pytest.fixture
+def film(shared_library: Library) -> bytes:
+    return Path(shared_library.view().video("vid_01").path).read_bytes()  # type: ignore[union-attr]
+
+
+def test_frames_are_jpegs_that_the_browser_may_keep(client: TestClient) -> None:
+    answer = client.get("/frame/0")
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert Image.open(BytesIO(answer.content)).format == "JPEG"
+    again = client.get("/frame/0", headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert client.head("/frame/0").headers["content-length"] == str(len(answer.content))
+
+
+@pytest.mark.parametrize(
+    ("frame_id", "status"),
+    [("16", 404), ("999999999", 404), (str(10**30), 404), ("-1", 422), ("abc", 422), ("1.5", 422)],
+)
+def test_unknown_frames(client: TestClient, frame_id: str, status: int) -> None:
+    for address in (f"/frame/{frame_id}", f"/original/{frame_id}"):
+        answer = client.get(address)
+        assert answer.status_code == status
+        assert answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/frame/../../catalog.sqlite", "/frame/..%2f..%2fcatalog.sqlite", "/frame/%2e%2e/%2e%2e/catalog.sqlite",
+        "/app/../api/server.py", "/app/..%2fapi%2fserver.py", "/app/%2e%2e/api/server.py", "/app/..%5capi%5cserver.py",
+        "/app//etc/passwd", "/video/..%2f..%2fetc%2fpasswd", "/video/%2fetc%2fpasswd", "/original/..%2f0",
+        "/video/%252e%252e%252fetc", "/app/....//....//etc/passwd", "/picture/..%2f..%2fx",
+    ],
+)  # fmt: skip
+def test_nothing_outside_the_library_can_be_read(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code in (404, 422)
+    assert b"import" not in answer.content and b"SQLite" not in answer.content
+
+
+def test_ranges_of_a_video(client: TestClient, film: bytes) -> None:
+    size = len(film)
+
+    def ask(value: str | None, **more: str) -> tuple[int, bytes, str | None]:
+        headers = more if value is None else {"Range": value, **more}
+        answer = client.get("/video/vid_01", headers=headers)
+        return answer.status_code, answer.content, answer.headers.get("content-range")
+
+    assert ask(None) == (200, film, None)
+    assert ask("bytes=0-1") == (206, film[:2], f"bytes 0-1/{size}")
+    assert ask("bytes=100-") == (206, film[100:], f"bytes 100-{size - 1}/{size}")
+    assert ask("bytes=-50") == (206, film[-50:], f"bytes {size - 50}-{size - 1}/{size}")
+    assert ask(f"bytes=-{size * 2}") == (206, film, f"bytes 0-{size - 1}/{size}")
+    assert ask(f"bytes={size - 1}-{size + 10}") == (206, film[-1:], f"bytes {size - 1}-{size - 1}/{size}")
+    assert ask(f"bytes={size}-") == (416, b"", f"bytes */{size}")
+    assert ask("bytes=-0") == (416, b"", f"bytes */{size}")
+    for ignored in ("bytes=5-2", "bytes=a-b", "lines=0-1", "bytes=0-1,5-6", "bytes=-"):
+        assert ask(ignored)[:2] == (200, film)
+    etag = client.get("/video/vid_01").headers["etag"]
+    assert ask("bytes=0-1", **{"If-Range": etag})[0] == 206
+    assert ask("bytes=0-1", **{"If-Range": '"other"'})[:2] == (200, film)
+
+
+def test_head_of_a_video(client: TestClient, film: bytes) -> None:
+    answer = client.head("/video/vid_01", headers={"Range": "bytes=0-1"})
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-length"] == str(len(film))
+    assert answer.headers["accept-ranges"] == "bytes"
+    assert answer.headers["content-type"] == "video/mp4"
+    assert client.get("/video/vid_99").status_code == 404
+
+
+@given(st.text(max_size=40) | st.from_regex(r"bytes=\d{0,6}-\d{0,6}", fullmatch=True), st.integers(0, 10_000))
+def test_any_range_header_is_answered(header: str, size: int) -> None:
+    try:
+        span = parse_range(header, size)
+    except UnsatisfiableRangeError:
+        return
+    if span is not None:
+        assert 0 <= span[0] <= span[1] < size
+
+
+def test_originals_are_served_as_what_they_are(client: TestClient, shared_library: Library) -> None:
+    found = client.get("/search?q=red&k=1").json()["results"][0]
+    answer = client.get(f"/original/{found['frame_id']}")
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.content == Path(found["source_path"]).read_bytes()
+    saved = client.get(f"/original/{found['frame_id']}?save=1")
+    assert saved.headers["content-disposition"].startswith('attachment; filename="red.png"')
+
+
+def test_file_names_cannot_break_a_header() -> None:
+    header = attachment('a"b\r\nSet-Cookie: x\\é.png')
+    assert "\r" not in header and "\n" not in header
+    assert header.count('"') == 2

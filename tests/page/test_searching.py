@@ -1,0 +1,196 @@
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from colour_library import ENCODERS, PAYLOAD, embed, fill
+from fakes import paint
+from page.conftest import Server
+from page.driver import names, search, until
+from semantic_media_search.config import Settings
+from semantic_media_search.library import Library
+
+pytestmark = pytest.mark.browser
+
+
+def test_results_come_while_one_types(page: Page) -> None:
+    page.locator("#q").press_sequentially("white", delay=15)
+    expect(page.locator("#headline")).to_have_text("“white”")
+    first = page.locator(".card").first
+    expect(first.locator(".score")).to_have_text(re.compile(r"[01]\.\d\d"))
+    assert all("white" in name or name == "film.mp4" for name in names(page)[:15])
+    expect(page.locator(".card", has_text="film.mp4").first.locator(".badge")).to_have_text(
+        re.compile(r"0:(08|09|10|11) / 0:12")
+    )
+    assert page.url.endswith("/?q=white")
+
+
+def test_stale_answers_are_dropped(page: Page, server: Server) -> None:
+    def slow(route: Route) -> None:
+        answer = route.fetch()
+        time.sleep(0.6)
+        route.fulfill(response=answer)
+
+    page.route("**/search?q=red&**", slow)
+    page.locator("#q").fill("red")
+    page.wait_for_timeout(120)
+    page.locator("#q").fill("green")
+    expect(page.locator("#headline")).to_have_text("“green”")
+    page.wait_for_timeout(900)
+    expect(page.locator("#headline")).to_have_text("“green”")
+    assert "green" in names(page)[0]
+
+
+def test_scrolling_loads_more_and_nothing_jumps(page: Page) -> None:
+    page.evaluate(
+        """() => { window.shifts = 0; new PerformanceObserver((list) => {
+            for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifts += entry.value;
+        }).observe({ type: "layout-shift", buffered: true }); }"""
+    )
+    search(page, "blue")
+    for _ in range(30):
+        page.mouse.wheel(0, 1500)
+        page.wait_for_timeout(40)
+    until(page, "scrollY + innerHeight > document.documentElement.scrollHeight - 4")
+    ids = page.locator(".card").evaluate_all("cards => cards.map(card => card.dataset.frame)")
+    assert len(set(ids)) == len(ids) > 120
+    assert len(names(page)) == len(ids)
+    assert page.evaluate("window.shifts") < 0.01
+
+
+def test_back_forward_reload_and_links_restore_the_view(page: Page, open_page: Callable[..., Page]) -> None:
+    search(page, "red")
+    page.locator("#q").press("Enter")
+    page.wait_for_timeout(100)
+    search(page, "green")
+    page.evaluate("scrollTo(0, 2600)")
+    page.wait_for_timeout(700)
+    page.evaluate("scrollTo(0, 2600)")
+    until(page, "new URLSearchParams(location.search).get('at') > 0")
+    page.wait_for_timeout(300)
+    at, top = page.url, page.evaluate("scrollY")
+    assert top > 1500
+    page.reload()
+    until(page, f"Math.abs(scrollY - {top}) < 6")
+    page.go_back()
+    expect(page.locator("#headline")).to_have_text("“red”")
+    expect(page.locator("#q")).to_have_value("red")
+    page.go_forward()
+    expect(page.locator("#headline")).to_have_text("“green”")
+    until(page, f"Math.abs(scrollY - {top}) < 6")
+    shared = open_page(at)
+    until(shared, f"Math.abs(scrollY - {top}) < 150")
+    expect(shared.locator("#q")).to_have_value("green")
+
+
+def test_filters_narrow_the_results(page: Page) -> None:
+    search(page, "white")
+    expect(page.locator(".segments")).to_contain_text("Photos 121")
+    page.get_by_role("radio", name="Videos").check(force=True)
+    expect(page.locator(".card .name").first).to_have_text("film.mp4")
+    assert set(names(page)) == {"film.mp4"}
+    assert "kind=video" in page.url
+    expect(page.locator(".passing")).to_have_text("1 of 122 items pass")
+    page.get_by_role("radio", name="All").check(force=True)
+    page.get_by_label("Folder").select_option(label="trip (60)")
+    expect(page.locator(".passing")).to_have_text("60 of 122 items pass")
+    page.get_by_label("From").fill("2024-01-01")
+    expect(page.locator("#message h2")).to_have_text("Nothing passes these filters")
+    page.get_by_role("button", name="Clear the filters").click()
+    expect(page.locator(".card").first).to_be_visible()
+    page.get_by_label("Every frame").check()
+    page.get_by_role("radio", name="Videos").check(force=True)
+    expect(page.locator(".card")).to_have_count(12)
+
+
+def test_a_picture_is_a_query(page: Page, tmp_path: Path) -> None:
+    picture = paint(tmp_path / "query.png", "blue", (300, 200), seed=12345)
+    page.locator("#file").set_input_files(picture)
+    expect(page.locator("#headline")).to_have_text("Like your picture")
+    expect(page.locator("#subject img")).to_be_visible()
+    assert "blue" in names(page)[0]
+    page.locator("#q").fill("red")
+    expect(page.locator("#headline")).to_have_text("“red”")
+    assert "picture=" in page.url and "q=red" in page.url
+    page.reload()
+    expect(page.locator("#subject img")).to_be_visible()
+    page.get_by_role("button", name="Search without this picture").click()
+    expect(page.locator("#subject")).to_be_hidden()
+    assert "red" in names(page)[0]
+
+
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_a_picture_can_be_dropped_or_pasted(page: Page, tmp_path: Path, way: str) -> None:
+    picture = paint(tmp_path / "query.png", "green", (90, 60), seed=12346)
+    page.evaluate(
+        """([bytes, way]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], "query.png", { type: "image/png" }));
+            const event = way === "drop"
+              ? new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true })
+              : new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
+            document.body.dispatchEvent(event);
+        }""",
+        [list(picture.read_bytes()), way],
+    )
+    expect(page.locator("#headline")).to_have_text("Like your picture")
+    assert "green" in names(page)[0]
+
+
+def test_find_similar(page: Page) -> None:
+    search(page, "yellow")
+    first = page.locator(".card").first
+    name = first.locator(".name").inner_text()
+    first.hover()
+    first.get_by_role("button", name="Find similar").click()
+    expect(page.locator("#headline")).to_have_text("Similar pictures")
+    assert name not in names(page)[:10]
+    assert all("yellow" in other or other == PAYLOAD for other in names(page)[:10])
+    page.go_back()
+    expect(page.locator("#headline")).to_have_text("“yellow”")
+
+
+def test_names_are_text_whatever_they_say(page: Page) -> None:
+    search(page, "yellow")
+    page.locator(".card", has_text=PAYLOAD).first.locator(".tile").click()
+    expect(page.locator("#viewer-name")).to_have_text(PAYLOAD)
+    assert page.locator("img[src='x']").count() == 0
+    page.keyboard.press("Escape")
+    search(page, "<img src=x onerror=alert(1)>")
+    assert page.locator("img[src='x']").count() == 0
+
+
+def test_a_server_that_goes_away_and_comes_back(
+    open_page: Callable[..., Page], page_library: Library
+) -> None:
+    server = Server(page_library)
+    try:
+        page = open_page(server.address, quiet=True)
+        page.locator(".card").first.wait_for()
+        server.stop()
+        page.locator("#q").fill("red")
+        expect(page.locator("#message h2")).to_have_text("The server does not answer")
+        expect(page.locator("#message")).to_contain_text("media-search serve")
+        server.start()
+        expect(page.locator("#headline")).to_have_text("“red”", timeout=10_000)
+        expect(page.locator("#message")).to_be_hidden()
+    finally:
+        server.stop()
+
+
+def test_a_library_that_is_made_meanwhile(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    library = Library(Settings(library=tmp_path / "library", threads=2), ENCODERS.__getitem__)
+    server = Server(library)
+    try:
+        page = open_page(server.address + "/?q=red", quiet=True)
+        expect(page.locator("#message")).to_contain_text("media-search update")
+        library.add_roots([fill(tmp_path / "photos")])
+        library.ingest()
+        expect(page.locator("#message")).to_contain_text("media-search index", timeout=6000)
+        embed(library)
+        expect(page.locator(".card .name").first).to_have_text("red.png", timeout=6000)
+    finally:
+        server.stop()
