@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from picture_makers import quadrants, save
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
+from picture_makers import quadrants, save
 from semantic_media_search.media.capture import CaptureData, camera_name, checked_position, parse_exif_time
 from semantic_media_search.media.decode import decode_image
 

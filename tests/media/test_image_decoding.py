@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_makers import assert_quadrants, corners, encoded, photo, png_claiming, quadrants, save
 from PIL import Image, ImageCms
 
+from picture_makers import assert_quadrants, corners, encoded, photo, png_claiming, quadrants, save
 from semantic_media_search.errors import (
     DecodeError,
     MediaTooLargeError,

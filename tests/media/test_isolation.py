@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -70,6 +71,13 @@ def test_a_hang_is_ended() -> None:
             ask(workers, do="hang")
         assert time.monotonic() - began < 10
         assert ask(workers, do="work")[-1].header["done"] == "work"
+
+
+def test_an_interrupt_is_left_to_the_one_who_asked() -> None:
+    with pool() as workers:
+        pid = ask(workers, do="work")[0].header["pid"]
+        os.kill(pid, signal.SIGINT)
+        assert ask(workers, do="work")[0].header["pid"] == pid
 
 
 def test_slow_progress_is_no_hang() -> None:

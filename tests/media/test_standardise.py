@@ -2,9 +2,9 @@ import io
 
 import numpy as np
 import pytest
-from picture_makers import photo, quadrants
 from PIL import Image
 
+from picture_makers import photo, quadrants
 from semantic_media_search.media.standardise import encode_jpeg, fit_within
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from video_makers import number_in, write_video
 
 from semantic_media_search.media.video import VideoReader, probe_video
+from video_makers import number_in, write_video
 
 FORMATS = {
     "h264.mp4": ("libx264", {}),

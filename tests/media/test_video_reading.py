@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_makers import RED, assert_quadrants, encoded, quadrants
-from video_makers import number_in, numbered, still_quadrants, write_video
 
+from picture_makers import RED, assert_quadrants, encoded, quadrants
 from semantic_media_search.errors import DecodeError, MediaUnreadableError, UnsupportedMediaError
 from semantic_media_search.media.video import VideoReader, probe_video, sample_frames
+from video_makers import number_in, numbered, still_quadrants, write_video
 
 LOSSY_SCENES = {"x264-params": "keyint=250:scenecut=0:bframes=3:log-level=error"}
 

@@ -13,10 +13,9 @@ from functools import partial
 from semantic_media_search.config import Settings
 from semantic_media_search.errors import MediaError
 from semantic_media_search.ingest.catalog import OK, REMOVED, SKIPPED, FrameRow, Source
-from semantic_media_search.ingest.image_ingest import read_image
+from semantic_media_search.ingest.isolated import IsolatedReaders
 from semantic_media_search.ingest.prepared import PreparedFrame, SourceFacts
 from semantic_media_search.ingest.scan import Found, compare, content_hash
-from semantic_media_search.ingest.video_ingest import read_video
 from semantic_media_search.library.absences import settle
 from semantic_media_search.library.embedder import Embedder
 from semantic_media_search.library.progress import Progress
@@ -76,8 +75,10 @@ class IngestRun:
         with self._writer.committing():
             self._rewritten = settle(self._catalog, changes, known, self.summary)
         try:
-            for kind, stage in ((IMAGE, "Reading photos"), (VIDEO, "Reading videos")):
-                self._read([found for found in changes.to_read if found.candidate.kind == kind], stage)
+            with IsolatedReaders(self._settings.worker_threads) as readers:
+                for kind, stage in ((IMAGE, "Reading photos"), (VIDEO, "Reading videos")):
+                    of_kind = [found for found in changes.to_read if found.candidate.kind == kind]
+                    self._read(of_kind, stage, readers)
         finally:
             for descriptor in self._unsynced:
                 os.close(descriptor)
@@ -89,13 +90,13 @@ class IngestRun:
         )
         return self.summary
 
-    def _read(self, found: Sequence[Found], stage: str) -> None:
+    def _read(self, found: Sequence[Found], stage: str, readers: IsolatedReaders) -> None:
         """Read these files with all cores; store and commit in their order."""
         if not found:
             return
         workers = self._settings.worker_threads
         self._progress.start(stage, len(found), "files")
-        jobs = (partial(_read_file, item, self._settings) for item in found)
+        jobs = (partial(_read_file, item, self._settings, readers) for item in found)
         frames: list[FrameRow] = []
         for item in ordered(jobs, workers, ahead=4 * workers, buffer=_FRAMES_WAITING):
             if isinstance(item, PreparedFrame):
@@ -192,7 +193,7 @@ class IngestRun:
             summary.changed += 1
 
 
-def _read_file(found: Found, settings: Settings) -> Iterator[PreparedFrame | _End]:
+def _read_file(found: Found, settings: Settings, readers: IsolatedReaders) -> Iterator[PreparedFrame | _End]:
     """All frames of one file, then how it ended; runs in a worker thread and writes nothing."""
     here, known = found.candidate, found.known
     digest: str | None = None
@@ -203,7 +204,7 @@ def _read_file(found: Found, settings: Settings) -> Iterator[PreparedFrame | _En
             yield _End(found, digest, same_content=True)
             return
         if here.kind == VIDEO:
-            reader = read_video(
+            reader = readers.read_video(
                 here.path,
                 fps=settings.fps,
                 max_side=settings.max_side,
@@ -211,7 +212,9 @@ def _read_file(found: Found, settings: Settings) -> Iterator[PreparedFrame | _En
                 duplicate_threshold=settings.duplicate_threshold,
             )
         else:
-            reader = read_image(here.path, max_side=settings.max_side, jpeg_quality=settings.jpeg_quality)
+            reader = readers.read_image(
+                here.path, max_side=settings.max_side, jpeg_quality=settings.jpeg_quality
+            )
         yield from reader
         facts = reader.facts
         yield _End(found, digest, facts, reason=facts.problem)

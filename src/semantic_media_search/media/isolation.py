@@ -72,6 +72,8 @@ def serve(answer: Callable[[Mapping[str, Any], Callable[[], None]], Iterator[Mes
     `answer` gets the request's header, and a function to call now and then while it works, which tells the other
     side that there is progress. What libraries print goes to standard error.
     """
+    # Ctrl-C in a terminal reaches this process too, but what becomes of the work is for the other side to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     requests: queue.SimpleQueue[Message] = queue.SimpleQueue()
