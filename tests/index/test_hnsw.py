@@ -69,7 +69,7 @@ def test_a_thousand_duplicates() -> None:
     index = build(rows, m=16, ef=200)
     check_rules(index._graph, 16)
     assert [cosine for _, cosine in index.search(rows[0], 10)] == pytest.approx([1] * 10, abs=1e-5)
-    assert recall(index, rows, rows[1_000:1_100], ef=100) > 0.95
+    assert recall(index, rows, rows[1_000:1_100], ef=100) > 0.9
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])

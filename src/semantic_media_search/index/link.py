@@ -18,8 +18,8 @@ from semantic_media_search.index.walk import beam, cost, descend, link_row
 def select_neighbors(codes, norms, own_norm, pool, size, limit, weights, row):
     """Algorithm 4: of the candidates in `pool`, nearest first, keep those nearer to the node than to any kept one.
 
-    At most a quarter are copies of the node. `own_norm` is the node's, so that costs become distances. Fills `row`, int32 [>= limit], with the kept nodes
-    and -1 after them; returns how many.
+    At most a quarter are copies of the node. `own_norm` is the node's, so that costs become distances. Fills
+    `row`, int32 [>= limit], with the kept nodes and -1 after them; returns how many.
     """
     kept, copies = 0, 0
     for i in range(size):
