@@ -21,7 +21,12 @@ def select_neighbors(codes, node: int, candidates: list[int], limit: int) -> lis
         return int(((values[a] - values[b]) ** 2).sum())
 
     kept: list[int] = []
+    copies = 0
     for candidate in candidates:
+        if apart(candidate, node) == 0:
+            copies += 1
+            if copies > -(-limit // 4):
+                continue
         if all(apart(candidate, other) >= apart(candidate, node) for other in kept):
             kept.append(candidate)
         if len(kept) == limit:

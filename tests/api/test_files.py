@@ -1,3 +1,7 @@
+import os
+import sys
+import time
+import zipfile
 from io import BytesIO
 from pathlib import Path
 
@@ -8,7 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from semantic_media_search.api.byte_ranges import UnsatisfiableRangeError, attachment, parse_range
+from semantic_media_search.api.clips import ClipCache
+from semantic_media_search.api.selection_routes import zip_of
 from semantic_media_search.library import Library
+from semantic_media_search.media.video import VideoReader
 
 
 @pytest.fixture
@@ -106,3 +113,94 @@ def test_file_names_cannot_break_a_header() -> None:
     header = attachment('a"b\r\nSet-Cookie: x\\é.png')
     assert "\r" not in header and "\n" not in header
     assert header.count('"') == 2
+
+
+def test_a_clip_is_the_piece_asked_for(client: TestClient, tmp_path: Path) -> None:
+    answer = client.get("/video/vid_01/clip?start=4&end=6.5")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "video/mp4")
+    assert 'filename="film 0m04s-0m06.5s.mp4"' in answer.headers["content-disposition"]
+    saved = tmp_path / "clip.mp4"
+    saved.write_bytes(answer.content)
+    with VideoReader(saved) as video:
+        assert video.info.duration == pytest.approx(2.5, abs=0.13)
+        assert video.info.plays_in_browsers
+        red = next(video.sample(1)).pixels.mean(axis=(0, 1))
+    assert red[0] > 150 and red[1] < 80
+    part = client.get("/video/vid_01/clip?start=4&end=6.5", headers={"Range": "bytes=0-1"})
+    assert (part.status_code, part.content) == (206, answer.content[:2])
+
+
+@pytest.mark.parametrize(
+    ("span", "needle"),
+    [
+        ("start=3&end=3", "before the end"),
+        ("start=-1&end=3", "smallest value"),
+        ("start=0&end=700", "at most 600"),
+        ("start=90&end=95", "ends before"),
+        ("start=a&end=3", "number"),
+        ("start=nan&end=3", "start"),
+        ("start=1", "end"),
+    ],
+)
+def test_clips_that_cannot_be(client: TestClient, span: str, needle: str) -> None:
+    answer = client.get(f"/video/vid_01/clip?{span}")
+    assert answer.status_code == 422
+    assert needle in answer.json()["detail"]
+
+
+def test_clips_are_kept_within_a_bound(shared_library: Library) -> None:
+    source = shared_library.view().video("vid_01")
+    assert source is not None
+    cache = ClipCache(most_bytes=1)
+    first = cache.clip(source, 0, 1)
+    assert cache.clip(source, 0, 1) == first
+    second = cache.clip(source, 1, 2)
+    assert second.exists() and not first.exists()
+    cache.close()
+    assert not second.exists()
+
+
+def test_a_selection_is_a_zip_of_originals(client: TestClient) -> None:
+    found = client.get("/search?q=red&k=16").json()["results"]
+    ids = ",".join(str(result["frame_id"]) for result in found)
+    answer = client.post("/selection.zip", content=f"frames={ids}")
+    assert answer.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        held = {info.filename: archive.read(info) for info in archive.infolist()}
+    assert held == {result["name"]: Path(result["source_path"]).read_bytes() for result in found}
+    assert client.post("/selection.zip", content="frames=").status_code == 422
+    assert client.post("/selection.zip", content="frames=../../etc/passwd").status_code == 422
+    assert client.post("/selection.zip", content="frames=9999").status_code == 404
+
+
+def test_names_in_a_zip_are_told_apart_and_what_is_gone_is_named(tmp_path: Path) -> None:
+    paths = [tmp_path / "a" / "cat.jpg", tmp_path / "b" / "Cat.jpg", tmp_path / "gone.jpg"]
+    for path in paths[:2]:
+        path.parent.mkdir()
+        path.write_bytes(path.parent.name.encode())
+    with zipfile.ZipFile(BytesIO(b"".join(zip_of(paths)))) as archive:
+        assert archive.read("cat.jpg") == b"a"
+        assert archive.read("Cat (2).jpg") == b"b"
+        assert "gone.jpg" in archive.read("not-saved.txt").decode()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what shows folders is xdg-open on Linux only")
+def test_a_folder_is_shown_to_callers_on_this_machine(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = tmp_path / "shown"
+    fake = tmp_path / "xdg-open"
+    fake.write_text(f'#!/bin/sh\nprintf %s "$1" > {shown}.new && mv {shown}.new {shown}\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    found = client.get("/search?q=red&k=1").json()["results"][0]
+    assert client.get(f"/reveal/{found['frame_id']}").status_code == 405
+    assert client.post(f"/reveal/{found['frame_id']}").status_code == 204
+    deadline = time.monotonic() + 10
+    while not shown.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert shown.read_text() == found["folder"]
+    assert client.post("/reveal/999").status_code == 404
+    foreign = {"Origin": "http://evil.example"}
+    assert client.post(f"/reveal/{found['frame_id']}", headers=foreign).status_code == 403

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sample_media import sample_media
 from semantic_media_search.embeddings import OnnxEncoder, load_encoder
 from semantic_media_search.embeddings.catalog import KNOWN_MODELS, STARTER_MODEL
 
@@ -59,10 +60,10 @@ def test_company_hardly_changes_a_text(starter):
 
 
 def test_pictures_are_found_by_what_they_show(starter):
-    data = pytest.importorskip("skimage.data", reason="scikit-image brings the photographs")
-    pictures = [data.chelsea(), data.coffee(), data.rocket()]
+    photos = sample_media() / "images"
+    pictures = [photos / name for name in ("chelsea.png", "coffee.png", "rocket.jpg")]
     queries = ["a photo of a cat", "a cup of coffee", "a rocket"]
-    scores = starter.encode_texts(queries) @ starter.encode_pixels(pictures).T
+    scores = starter.encode_texts(queries) @ starter.encode_images(pictures).T
     assert scores.argmax(axis=1).tolist() == [0, 1, 2]
 
 

@@ -51,8 +51,8 @@ def test_growing_by_insertion_is_as_good_as_building() -> None:
     for stop in (1, 2, 50, 1_000, 4_000):
         index.add(rows[:stop])
         check_rules(index._graph, 8)
-        assert reached(index._graph) == set(range(stop)) or stop > 1_000
-    assert recall(index, rows, queries) > 0.95
+        assert len(reached(index._graph)) == stop
+    assert recall(index, rows, queries) > recall(build(rows), rows, queries) - 0.02
 
 
 def test_vectors_like_clips_and_queries_from_elsewhere() -> None:
@@ -66,10 +66,10 @@ def test_vectors_like_clips_and_queries_from_elsewhere() -> None:
 
 def test_a_thousand_duplicates() -> None:
     rows = np.concatenate([np.repeat(clustered(1, 16), 1_000, axis=0), clustered(500, 16, seed=1)])
-    index = build(rows)
-    check_rules(index._graph, 8)
-    assert {cosine for _, cosine in index.search(rows[0], 10)} == {pytest.approx(1, abs=1e-5)}
-    assert recall(index, rows, rows[1_000:1_100], ef=100) > 0.95
+    index = build(rows, m=16, ef=200)
+    check_rules(index._graph, 16)
+    assert [cosine for _, cosine in index.search(rows[0], 10)] == pytest.approx([1] * 10, abs=1e-5)
+    assert recall(index, rows, rows[1_000:1_100], ef=100) > 0.9
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])

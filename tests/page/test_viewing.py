@@ -1,12 +1,34 @@
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from colour_library import ENCODERS, embed
+from fakes import COLOURS
 from page.conftest import Server
 from page.driver import names, open_film, search, until
+from semantic_media_search.config import Settings
+from semantic_media_search.library import Library
 
 pytestmark = pytest.mark.browser
+
+
+def old_film(path: Path) -> None:
+    """Twelve seconds in a container and codec that no browser plays, red from 0:06 on."""
+    path.parent.mkdir(parents=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=8)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for number in range(96):
+            picture = np.empty((64, 96, 3), dtype=np.uint8)
+            picture[:] = COLOURS["red" if number >= 48 else "blue"]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+
 
 _TIME = "document.querySelector('video').currentTime"
 
@@ -114,3 +136,51 @@ def test_by_keyboard_alone(open_page: Callable[..., Page], server: Server) -> No
     assert page.evaluate(place) == 2 + columns
     page.keyboard.press("s")
     expect(page.locator("#headline")).to_have_text("Similar pictures")
+
+
+def test_what_the_browser_cannot_play_is_played_from_a_clip(
+    open_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    old_film(tmp_path / "photos" / "old.avi")
+    library = Library(Settings(library=tmp_path / "library", threads=2), ENCODERS.__getitem__)
+    library.add_roots([tmp_path / "photos"])
+    embed(library)
+    server = Server(library)
+    try:
+        page = open_page(server.address + "/?q=red", quiet=True, reduced_motion="reduce")
+        page.locator(".card").first.locator(".tile").click()
+        until(page, "document.querySelector('video')?.src.includes('/clip?')")
+        until(page, "document.querySelector('video').readyState >= 2")
+        colour = page.evaluate(
+            """() => { const canvas = document.createElement('canvas'); canvas.width = canvas.height = 8;
+            const context = canvas.getContext('2d');
+            context.drawImage(document.querySelector('video'), 0, 0, 8, 8);
+            return [...context.getImageData(1, 1, 1, 1).data]; }"""
+        )
+        assert colour[0] > 150 and colour[1] < 90
+        start = float(page.evaluate("new URL(document.querySelector('video').src).searchParams.get('start')"))
+        page.locator(".timeline").focus()
+        page.keyboard.press("Home")
+        until(page, f"document.querySelector('video').currentTime + {start} < 0.3 || {start} > 0")
+    finally:
+        server.stop()
+
+
+def test_several_results_are_saved_together(page: Page, tmp_path: Path) -> None:
+    search(page, "green")
+    for place in (0, 1):
+        page.locator(".card").nth(place).hover()
+        page.locator(".card").nth(place).locator(".pick").check()
+    expect(page.locator("#selection")).to_contain_text("2 results selected")
+    with page.expect_download() as saving:
+        page.get_by_role("button", name="Save as zip").click()
+    saving.value.save_as(tmp_path / "saved.zip")
+    with zipfile.ZipFile(tmp_path / "saved.zip") as archive:
+        assert sorted(archive.namelist()) == sorted(names(page)[:2])
+    with page.expect_download() as saving:
+        page.get_by_role("button", name="Save list").click()
+    saving.value.save_as(tmp_path / "paths.txt")
+    lines = (tmp_path / "paths.txt").read_text().splitlines()
+    assert [Path(line).name for line in lines] == names(page)[:2]
+    page.get_by_role("button", name="Clear", exact=True).last.click()
+    expect(page.locator("#selection")).to_be_hidden()

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from semantic_media_search.api.selection_routes import can_reveal
 from semantic_media_search.api.serving import Serving, serving_of
 from semantic_media_search.config import CLIP_MODEL_NAME, STARTER_MODEL_NAME
 from semantic_media_search.errors import LibraryNotFoundError, MediaSearchError
@@ -21,11 +22,12 @@ def health(request: Request) -> dict[str, Any]:
     """Status (ok, empty, missing, half-built or error), what to do about it, and the figures."""
     serving = serving_of(request)
     try:
-        return _figures(serving)
+        figures = _figures(serving)
     except LibraryNotFoundError as error:
-        return _trouble("missing", error)
+        figures = _trouble("missing", error)
     except (MediaSearchError, OSError) as error:
-        return _trouble("error", error)
+        figures = _trouble("error", error)
+    return figures | {"can_show_folders": can_reveal(request)}
 
 
 def _figures(serving: Serving) -> dict[str, Any]:

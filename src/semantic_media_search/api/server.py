@@ -12,7 +12,7 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from semantic_media_search import __version__
-from semantic_media_search.api import frame_routes, health, search_routes, video_routes
+from semantic_media_search.api import frame_routes, health, search_routes, selection_routes, video_routes
 from semantic_media_search.api.errors import install_error_handlers
 from semantic_media_search.api.security import Guard, require_safe_bind
 from semantic_media_search.api.serving import Serving
@@ -37,6 +37,7 @@ def create_app(settings: Settings | None = None, library: Library | None = None)
         warming = threading.Thread(target=serving.warm_up, name="warm-up", daemon=True)
         warming.start()
         yield
+        serving.clips.close()
 
     app = FastAPI(
         title="Semantic Media Search",
@@ -48,7 +49,7 @@ def create_app(settings: Settings | None = None, library: Library | None = None)
     app.state.serving = serving
     app.add_middleware(Guard, settings=settings)
     install_error_handlers(app)
-    for routes in (health, search_routes, frame_routes, video_routes):
+    for routes in (health, search_routes, frame_routes, video_routes, selection_routes):
         app.include_router(routes.router)
     app.add_route("/", _page)
     app.mount("/app", _PageFiles(directory=FRONTEND))

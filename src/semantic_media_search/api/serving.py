@@ -10,6 +10,7 @@ import anyio
 import anyio.to_thread
 from fastapi import Request
 
+from semantic_media_search.api.clips import ClipCache
 from semantic_media_search.api.pictures import Pictures
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings import load_encoder
@@ -30,11 +31,13 @@ class Serving:
         self.settings = settings
         self.library = library or Library(settings, partial(load_encoder, threads=settings.threads))
         self.pictures = Pictures()
+        self.clips = ClipCache()
         self._view: LibraryView | None = None
         self._opening = threading.Lock()
         self._status: tuple[int, LibraryStatus] | None = None
         # Searches have threads of their own, so that a library being opened never holds up frames or /health.
         self._limiter: anyio.CapacityLimiter | None = None
+        self._long_limiter: anyio.CapacityLimiter | None = None
 
     def view(self) -> LibraryView:
         """The newest commit. While another thread opens it, the one before it answers."""
@@ -76,6 +79,12 @@ class Serving:
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(max(4, self.settings.worker_threads))
         return await anyio.to_thread.run_sync(partial(work, *args, **kwargs), limiter=self._limiter)
+
+    async def run_long(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what takes seconds in a worker thread that no search waits for."""
+        if self._long_limiter is None:
+            self._long_limiter = anyio.CapacityLimiter(8)
+        return await anyio.to_thread.run_sync(partial(work, *args, **kwargs), limiter=self._long_limiter)
 
 
 def serving_of(request: Request) -> Serving:

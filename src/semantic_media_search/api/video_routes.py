@@ -5,7 +5,7 @@ import mimetypes
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from semantic_media_search.api.byte_ranges import file_response
 from semantic_media_search.api.errors import NotHereError
@@ -70,3 +70,28 @@ async def timeline(
         return {"video_id": video_id, "duration": source.duration or last, "points": points}
 
     return await serving.run(look)
+
+
+@router.api_route("/video/{video_id}/clip", methods=["GET", "HEAD"])
+async def clip(
+    request: Request,
+    video_id: str,
+    start: Annotated[float, Query(ge=0, le=1e7, allow_inf_nan=False, description="seconds")],
+    end: Annotated[float, Query(ge=0, le=1e7, allow_inf_nan=False, description="seconds")],
+) -> Response:
+    """What a video shows from `start` to `end`, as an MP4 that every browser plays; exact to the frame."""
+    serving = serving_of(request)
+
+    def cut() -> Response:
+        source = find_video(serving, video_id)
+        path = serving.clips.clip(source, start, end)
+        name = f"{Path(source.path).stem} {_minutes(start)}-{_minutes(end)}.mp4"
+        return file_response(request, path, "video/mp4", cache="private, no-cache", filename=name)
+
+    return await serving.run_long(cut)
+
+
+def _minutes(seconds: float) -> str:
+    """Seconds as a file name may hold them: 1m05s, or 1m05.5s."""
+    minutes, rest = divmod(round(seconds * 10), 600)
+    return f"{minutes}m{rest // 10:02d}" + (f".{rest % 10}s" if rest % 10 else "s")

@@ -131,7 +131,9 @@ class HNSWIndex:
         held = coding.aligned_zeros(count, self._codes.shape[1])
         norms = np.empty(count, np.int32)
         start = before
-        if count >= 2 * self._fitted:  # so many new rows may lie elsewhere than those that the codes were made for
+        if (
+            count >= 2 * self._fitted
+        ):  # so many new rows may lie elsewhere than those that the codes were made for
             self._centre, self._scale = coding.fit(embeddings, self.seed)
             self._fitted, start = count, 0
         held[:start], norms[:start] = self._codes[:start], self._norms[:start]

@@ -52,3 +52,6 @@ export const timeline = (videoId, view, signal) =>
 
 /** Send a picture to search by; answers with its id. */
 export const sendPicture = (file) => ask("/search/image?k=1", { method: "POST", body: file });
+
+/** Show an original in its folder, on the screen of the machine that serves. */
+export const reveal = (frameId) => ask(`/reveal/${frameId}`, { method: "POST" });

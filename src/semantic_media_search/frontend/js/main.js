@@ -161,6 +161,7 @@ async function lookAround() {
   try {
     const health = await api.health();
     notice(health);
+    viewer.canShowFolders = health.can_show_folders;
     if (health.pending_frames > 0) setTimeout(lookAround, 10_000);
   } catch {
     notice(null);

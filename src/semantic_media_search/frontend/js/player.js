@@ -5,6 +5,9 @@ import { searches } from "./address.js";
 import { h } from "./dom.js";
 import { Timeline } from "./timeline.js";
 
+const BEFORE = 5;
+const AFTER = 25;
+
 export class Player {
   /** `seeked(seconds)` is told where the person has gone. */
   constructor(item, view, seeked) {
@@ -22,19 +25,59 @@ export class Player {
     this.timeline = new Timeline((seconds) => this.seek(seconds));
     this.trouble = h("p", { class: "trouble", role: "status", hidden: true });
     this.element = h("div", { class: "player" }, this.video, this.trouble, this.timeline.element);
-    this.video.addEventListener("timeupdate", () => this.timeline.at(this.video.currentTime));
-    this.video.addEventListener("seeked", () => this.timeline.at(this.video.currentTime));
-    this.video.addEventListener("error", () => this.unplayable());
+    // Where a clip stands in for the original, its first second is `offset` seconds into the video.
+    this.offset = 0;
+    this.clipEnd = 0;
+    this.playing = false;
+    for (const name of ["timeupdate", "seeked"]) {
+      this.video.addEventListener(name, () => this.timeline.at(this.now));
+    }
+    this.video.addEventListener("error", () => this.failed());
+    this.video.addEventListener("loadedmetadata", () => this.ready());
+  }
+
+  /** The second of the original that is shown. */
+  get now() {
+    return this.video.currentTime + this.offset;
   }
 
   start(seconds, play) {
     this.wanted = seconds;
-    this.video.addEventListener("loadedmetadata", () => {
-      this.video.currentTime = this.wanted;
-      if (play) this.video.play().catch(() => {});
-    }, { once: true });
+    this.playing = play;
     this.video.src = `/video/${encodeURIComponent(this.item.video_id)}`;
     if (searches(this.view)) this.load();
+  }
+
+  ready() {
+    // Sound without a picture: the browser knows the container but not the codec.
+    if (!this.video.videoWidth && !this.clipEnd) {
+      this.playClip();
+      return;
+    }
+    this.trouble.hidden = true;
+    this.video.currentTime = Math.max(0, this.wanted - this.offset);
+    if (this.playing) this.video.play().catch(() => {});
+  }
+
+  /** What the browser cannot play is played from a small clip around the moment. */
+  playClip() {
+    const length = this.item.duration ?? Infinity;
+    this.offset = Math.max(0, Math.min(this.wanted, length - 1) - BEFORE);
+    this.clipEnd = Math.min(length, this.offset + BEFORE + AFTER);
+    this.trouble.hidden = false;
+    this.trouble.textContent = "This browser cannot play the original: making a clip of this moment…";
+    const span = new URLSearchParams({ start: this.offset.toFixed(3), end: this.clipEnd.toFixed(3) });
+    this.video.src = `/video/${encodeURIComponent(this.item.video_id)}/clip?${span}`;
+  }
+
+  failed() {
+    if (!this.video.getAttribute("src")) return;
+    if (!this.clipEnd) {
+      this.playClip();
+      return;
+    }
+    this.trouble.hidden = false;
+    this.trouble.textContent = "This file cannot be played here. Open the original in a player of your own.";
   }
 
   async load() {
@@ -48,29 +91,27 @@ export class Player {
 
   seek(seconds) {
     this.wanted = seconds;
-    this.video.currentTime = seconds;
+    if (this.clipEnd && (seconds < this.offset || seconds > this.clipEnd - 0.2)) {
+      this.playing = !this.video.paused;
+      this.playClip();
+    } else {
+      this.video.currentTime = seconds - this.offset;
+    }
     this.timeline.at(seconds);
     this.seeked(Math.round(seconds * 100) / 100);
   }
 
   /** To the sampled second before (-1) or after (+1). */
   step(by) {
-    const next = this.timeline.neighbour(this.video.currentTime, by);
-    if (next !== undefined) {
-      this.video.pause();
-      this.seek(next);
-    }
+    const next = this.timeline.neighbour(this.now, by);
+    if (next === undefined) return;
+    this.video.pause();
+    this.seek(next);
   }
 
   toggle() {
     if (this.video.paused) this.video.play().catch(() => {});
     else this.video.pause();
-  }
-
-  unplayable() {
-    if (!this.video.getAttribute("src")) return;
-    this.trouble.hidden = false;
-    this.trouble.textContent = "This browser cannot play the file. Open the original in a player of your own.";
   }
 
   stop() {

@@ -1,7 +1,7 @@
 // One result, large: the original where the browser can show it, the video at its moment, and what is known of it.
 
 import * as api from "./api.js";
-import { byId, calm, copy, h, icon } from "./dom.js";
+import { byId, calm, copy, h, icon, toast } from "./dom.js";
 import { clock, day, percent, strengthWords } from "./format.js";
 import { Player } from "./player.js";
 
@@ -14,6 +14,7 @@ export class Viewer {
     this.dialog = byId("viewer");
     this.item = null;
     this.player = null;
+    this.canShowFolders = false;
     this.dialog.addEventListener("cancel", (event) => {
       event.preventDefault();
       actions.close();
@@ -90,6 +91,8 @@ export class Viewer {
         h("button", { class: "primary", type: "button", onclick: () => this.actions.similar(item) }, "Find similar"),
         h("a", { class: "plain", href: item.video_id ? `/video/${encodeURIComponent(item.video_id)}` : `/original/${item.frame_id}`, target: "_blank", rel: "noopener" }, "Open original"),
         h("button", { class: "plain", type: "button", onclick: () => copy(item.source_path, "Path copied") }, "Copy path"),
+        item.video_id ? clipLink(item) : null,
+        this.canShowFolders ? h("button", { class: "plain", type: "button", onclick: () => reveal(item) }, "Show in folder") : null,
         h("label", { class: "check" }, select, h("span", {}, "Select")),
       ),
     );
@@ -118,6 +121,23 @@ export class Viewer {
       event.preventDefault();
       does[event.key]();
     }
+  }
+}
+
+/** Saves the moment as it is marked, or a few seconds around the frame. */
+function clipLink(item) {
+  const { start, end } = item.moment ?? {};
+  const from = Math.max(0, start ?? item.timestamp - 2);
+  const to = Math.min(item.duration ?? Infinity, Math.max(end ?? 0, from + 4));
+  const span = new URLSearchParams({ start: from.toFixed(3), end: to.toFixed(3) });
+  return h("a", { class: "plain", href: `/video/${encodeURIComponent(item.video_id)}/clip?${span}`, download: "" }, "Save clip");
+}
+
+async function reveal(item) {
+  try {
+    await api.reveal(item.frame_id);
+  } catch (error) {
+    toast(`${error.message}${error.hint ? `: ${error.hint}` : ""}`);
   }
 }
 
