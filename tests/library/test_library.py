@@ -203,6 +203,19 @@ def test_two_models_never_mix(library: Library) -> None:
     assert len(list((library.paths.root / "generations").iterdir())) == 1
 
 
+def test_another_version_of_the_same_model_embeds_anew(library: Library, photos: Path) -> None:
+    library.update("colours")
+    newer = Library(library.settings, lambda name: ColourEncoder(name, fingerprint="c0106"))
+    with pytest.raises(ModelMismatchError, match="version"):
+        newer.view()
+    paint(photos / "white.png", "white")
+    summary, indexed = newer.update("colours")
+    assert summary.new == 1
+    assert indexed is not None
+    assert (indexed.embedded, indexed.generation.model.fingerprint) == (8, "c0106")
+    assert "white.png" in _names(newer, "white", 2)
+
+
 def test_one_writer_at_a_time(library: Library) -> None:
     library.update("colours")
     with open_writer(library.paths.root), pytest.raises(LibraryBusyError, match="another process"):

@@ -165,7 +165,8 @@ class Library:
     ) -> "tuple[IngestSummary, IndexSummary | None]":
         """`ingest` and `build_index` in one pass: vectors are made from the pixels while they are in memory.
 
-        Raises ModelMismatchError where the library was made with another model.
+        Another version of the library's own model embeds everything anew. Raises ModelMismatchError where the
+        library was made with another model.
         """
         from semantic_media_search.library.embedder import Embedder
         from semantic_media_search.library.index_run import embed_pending, index_library
@@ -174,8 +175,13 @@ class Library:
         progress = progress or Silent()
         encoder = self.encoder(model)
         with open_writer(self.paths.root) as writer:
-            if writer.commit.generation is not None:
-                require_same_model(writer.commit.generation.model, encoder.info)
+            serving = writer.commit.generation
+            if serving is not None and _is_another_version(serving.model, encoder.info):
+                progress.note(f"{model} is another version than this library's: all vectors are made anew.")
+                summary = IngestRun(writer, self.settings, progress).run()
+                return summary, index_library(writer, encoder, self.settings, progress)
+            if serving is not None:
+                require_same_model(serving.model, encoder.info)
             before = writer.generation_for(encoder.info)
             generation = embed_pending(writer, before, encoder, self.settings, progress)
             with Embedder(writer, generation, encoder, self.settings.batch_size) as embedder:
@@ -200,6 +206,10 @@ class Library:
 
         with open_writer(self.paths.root) as writer:
             return examine(writer, progress or Silent(), repair=repair)
+
+
+def _is_another_version(made_by: ModelInfo, asked: ModelInfo) -> bool:
+    return made_by.name == asked.name and made_by.fingerprint != asked.fingerprint
 
 
 def _roots_of(folders: Iterable[Path], raw: Path | None) -> list[tuple[Path, str | None]]:

@@ -212,10 +212,10 @@ def require_same_model(made_by: ModelInfo, asked: ModelInfo) -> None:
     """Raise ModelMismatchError unless vectors of the two can be compared."""
     if made_by.fingerprint == asked.fingerprint and made_by.dim == asked.dim:
         return
+    other = "" if made_by.name == asked.name else ", or leave --model away"
     raise ModelMismatchError(
         f"this library was made with {made_by.name} (version {made_by.version}), not with {asked.name} "
-        f"(version {asked.version}); run `media-search index --model {asked.name}` to embed it anew, "
-        "or leave --model away"
+        f"(version {asked.version}); run `media-search index --model {asked.name}` to embed it anew{other}"
     )
 
 
