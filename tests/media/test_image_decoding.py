@@ -16,6 +16,7 @@ from semantic_media_search.errors import (
     UnsupportedMediaError,
 )
 from semantic_media_search.media.decode import decode_image, load_image
+from semantic_media_search.media.standardise import fit_within
 
 FORMATS = {
     "baseline.jpg": {"quality": 95},
@@ -142,6 +143,17 @@ def test_icc_profiles_are_applied(tmp_path: Path) -> None:
     for suffix, tolerance in (("png", 2), ("jpg", 6), ("tif", 2)):
         decoded = load_image(save(tmp_path / f"icc.{suffix}", pixels, icc_profile=profile))
         assert np.abs(decoded[8, 8].astype(int) - (40, 200, 40)).max() <= tolerance
+
+
+@pytest.mark.parametrize("mode", ["RGB", "CMYK", "RGBA", "P", "L"])
+def test_scaling_down_while_decoding_changes_no_colours(tmp_path: Path, mode: str) -> None:
+    image = Image.fromarray(photo(800, 600)).convert(mode)
+    options = {"icc_profile": swapped_profile()} if mode in ("RGB", "RGBA") else {}
+    path = save(tmp_path / "a.tif", image, **options)
+    whole, small = load_image(path), decode_image(path, max_side=200)
+    assert small.pixels.shape == (150, 200, 3)
+    assert (small.width, small.height) == (800, 600)
+    assert np.abs(small.pixels.astype(int) - fit_within(whole, 200)).mean() < 1.5
 
 
 def test_damaged_profiles_are_passed_over(tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 """Clocks, turns, odd shapes and damage: what real videos do to a reader that trusts them."""
 
 import os
+import struct
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -145,12 +148,43 @@ def test_clocks_that_do_not_start_at_zero(tmp_path: Path) -> None:
 
 
 def test_edit_lists_move_the_clock(tmp_path: Path) -> None:
-    """B-frames and a first frame shown late are both stored as an edit list in MP4."""
-    times = [number / 25 for number in range(75)]
-    path = write_video(tmp_path / "edit.mp4", times=times, options={"bf": "3"})
-    frames = list(sample_frames(path, 5.0))
-    assert [number_in(frame.pixels) for frame in frames] == [round(f.timestamp * 25) for f in frames]
-    assert frames[0].timestamp == 0.0
+    """A trim, as phones store it: the file holds ten seconds, and plays five of them from 3.2 s on."""
+    path = write_video(tmp_path / "edit.mp4", frames=250, gop=50, options={"bf": "2"})
+    data = bytearray(path.read_bytes())
+    entry = data.index(b"elst") + 12
+    length, start = struct.unpack_from(">Ii", data, entry)
+    assert length == 10_000
+    struct.pack_into(">Ii", data, entry, 5_000, start + round(3.2 * 12_800))
+    path.write_bytes(data)
+    with VideoReader(path) as reader:
+        frames = list(reader.sample(1.0))
+    assert reader.info.duration == pytest.approx(5.0)
+    assert reader.problem is None
+    assert len(frames) == 5
+    for instant, frame in enumerate(frames):
+        assert abs(frame.timestamp - instant) <= 0.5
+        assert number_in(frame.pixels) == round(frame.timestamp * 25) + 80
+
+
+def test_sound_that_goes_on_after_the_pictures_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "long_sound.mkv"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25, options={"x264-params": "log-level=error"})
+        video.width, video.height, video.pix_fmt = 160, 90, "yuv420p"
+        audio = container.add_stream("aac", rate=48_000, layout="mono")
+        for number in range(50):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(numbered(number, 160, 90), format="rgb24")))
+        for second in range(20):
+            silence = av.AudioFrame.from_ndarray(
+                np.zeros((1, 48_000), np.float32), format="fltp", layout="mono"
+            )
+            silence.sample_rate, silence.pts, silence.time_base = 48_000, second * 48_000, Fraction(1, 48_000)
+            container.mux(audio.encode(silence))
+        container.mux(video.encode(None))
+        container.mux(audio.encode(None))
+    with VideoReader(path) as reader:
+        assert len(list(reader.sample(1.0))) == 2
+    assert reader.problem is None
 
 
 def test_capture_data_of_the_container(tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from semantic_media_search.records import I64, U8
 _BATCH_SHARE = 32
 _BATCH_LIMIT = 1024
 _NODES_A_TASK = 32
-_MENDS = 64
 
 
 @dataclass(slots=True)
@@ -136,32 +135,28 @@ class Builder:
     def _mend(self) -> None:
         """Give every node that no path from the entry leads to a link from one that can be reached.
 
-        Choosing neighbors may leave a node without any link to it, duplicates above all. The link put in takes
-        the place of the row's last one, whose node is then looked for again.
+        Choosing neighbors may leave a node without any link to it, duplicates above all. The lost node is put in
+        between a reached one and the last of its neighbors, so that nothing else is lost by it.
         """
         graph = self._graph
-        count = len(graph)
-        queue = np.empty(count, np.int64)
-        for _ in range(_MENDS):
-            seen = np.zeros(count, np.uint8)
-            if reach(graph.links, graph.entry, seen, queue) == count:
-                return
-            incoming = np.bincount(graph.links[graph.links >= 0], minlength=count)
-            for node in np.flatnonzero(seen == 0).tolist():
-                if seen[node]:
-                    continue
+        seen = np.zeros(len(graph), np.uint8)
+        queue = np.empty(len(graph), np.int64)
+        reach(graph.links, graph.entry, seen, queue)
+        for node in np.flatnonzero(seen == 0).tolist():
+            if not seen[node]:
                 row = graph.links[node]
                 bridge = next((int(n) for n in row if n >= 0 and seen[n]), graph.entry)
-                _put_link(graph.links[bridge], node, incoming)
+                _put_between(graph.links[bridge], node, row)
                 reach(graph.links, node, seen, queue)
-        raise AssertionError(f"{int((seen == 0).sum())} nodes could not be linked in {_MENDS} rounds")
 
 
-def _put_link(row: I32, node: int, incoming: I64) -> None:
-    """Add a link where there is room, else in place of one whose node has most other links to it."""
-    free = np.flatnonzero(row < 0)
-    place = int(free[0]) if len(free) else int(np.argmax(incoming[row]))
-    if not len(free):
-        incoming[row[place]] -= 1
-    row[place] = node
-    incoming[node] += 1
+def _put_between(bridge: I32, node: int, row: I32) -> None:
+    """Link `bridge` (a row of links) to `node` (whose own is `row`), and `node` to what that displaced."""
+    free = np.flatnonzero(bridge < 0)
+    if len(free):
+        bridge[free[0]] = node
+        return
+    displaced, bridge[-1] = bridge[-1], node
+    if displaced not in row:
+        free = np.flatnonzero(row < 0)
+        row[free[0] if len(free) else -1] = displaced

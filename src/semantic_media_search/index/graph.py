@@ -41,8 +41,8 @@ def draw_levels(start: int, stop: int, m: int, seed: int) -> U8:
 
     Each node's is drawn from its own number, so that it does not depend on how the index was built.
     """
-    mixed = np.arange(start, stop, dtype=np.uint64) + np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15)
-    mixed += np.uint64(0x9E3779B97F4A7C15)
+    offset = (seed + 1) * 0x9E3779B97F4A7C15 % 2**64
+    mixed = np.arange(start, stop, dtype=np.uint64) + np.uint64(offset)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)  # splitmix64
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed ^= mixed >> np.uint64(31)

@@ -76,6 +76,7 @@ class HNSWIndex:
         self._graph: Graph = empty_graph(m)
         self._centre: F32 = np.zeros(dim, np.float32)
         self._scale = 1.0
+        self._fitted = 0  # how many rows there were when centre and scale were chosen
         self._codes: U8 = coding.aligned_zeros(0, coding.stride_of(dim))
         self._norms: I32 = np.empty(0, np.int32)
         self._blocked: U8 = _NOTHING_BLOCKED
@@ -108,8 +109,7 @@ class HNSWIndex:
         self._norms = np.empty(0, np.int32)
         self._blocked, self._deleted = _NOTHING_BLOCKED, 0
         self._check_rows(embeddings, 0)
-        if len(embeddings):
-            self._centre, self._scale = coding.fit(embeddings, self.seed)
+        self._fitted = 0
         self._grow(embeddings, threads)
 
     def add(self, embeddings: F32, threads: int = 1) -> None:
@@ -124,16 +124,25 @@ class HNSWIndex:
 
     def _grow(self, embeddings: F32, threads: int) -> None:
         before, count = len(self), len(embeddings)
+        if count == before:
+            self.embeddings = embeddings
+            return
         logger.debug("linking rows %d to %d", before, count)
         held = coding.aligned_zeros(count, self._codes.shape[1])
-        held[:before] = self._codes
-        norms = np.concatenate([self._norms, np.empty(count - before, np.int32)])
+        norms = np.empty(count, np.int32)
+        start = before
+        if (
+            count >= 2 * self._fitted
+        ):  # so many new rows may lie elsewhere than those that the codes were made for
+            self._centre, self._scale = coding.fit(embeddings, self.seed)
+            self._fitted, start = count, 0
+        held[:start], norms[:start] = self._codes[:start], self._norms[:start]
 
         def encode(start: int, stop: int) -> None:
             coding.encode(embeddings, self._centre, self._scale, held, start, stop)
             coding.square_norms(held, norms, start, stop)
 
-        _share(encode, before, count, threads)
+        _share(encode, start, count, threads)
         graph = grown(self._graph, count, self.seed)
         Builder(graph, held, norms, self.ef_construction, threads).link(before, count)
         self._graph, self._codes, self._norms, self.embeddings = graph, held, norms, embeddings
@@ -194,10 +203,10 @@ class HNSWIndex:
             raise VectorError(f"expected one query, float32 [{self.dim}], got {list(query_vec.shape)}")
         if allowed is None and self._deleted == 0 and query_vec.dtype == np.float32:
             self._check_search(query_vec, k, ef)
-            k = min(k, len(self))
-            if k:
-                ids, cosines = np.empty(k, np.int64), np.empty(k, np.float32)
-                found = self._walk(np.ascontiguousarray(query_vec), k, ef, _NOTHING_BLOCKED, ids, cosines)
+            top = min(k, len(self))
+            if top:
+                ids, cosines = np.empty(top, np.int64), np.empty(top, np.float32)
+                found = self._walk(np.ascontiguousarray(query_vec), top, ef, _NOTHING_BLOCKED, ids, cosines)
                 return list(zip(ids[:found].tolist(), cosines[:found].tolist(), strict=True))
         row_ids, row_cosines = self.search_batch(query_vec[np.newaxis], k, ef, 1, allowed)
         found = int(np.count_nonzero(row_ids[0] >= 0))
@@ -357,7 +366,7 @@ class HNSWIndex:
         check_graph(path, header, graph, index._codes, index._norms, blocked)
         index._graph, index._scale, index.fingerprint = graph, header.scale, header.fingerprint
         index._blocked, index._deleted = blocked, int(np.count_nonzero(blocked))
-        index.embeddings = embeddings[: header.count]
+        index.embeddings, index._fitted = embeddings[: header.count], header.count
         index._file = (path, sections)
         return index
 

@@ -18,13 +18,17 @@ from semantic_media_search.index.walk import beam, cost, descend, link_row
 def select_neighbors(codes, norms, own_norm, pool, size, limit, weights, row):
     """Algorithm 4: of the candidates in `pool`, nearest first, keep those nearer to the node than to any kept one.
 
-    `own_norm` is the node's, so that costs become distances. Fills `row`, int32 [>= limit], with the kept nodes
-    and -1 after them; returns how many.
+    At most a quarter are copies of the node. `own_norm` is the node's, so that costs become distances. Fills
+    `row`, int32 [>= limit], with the kept nodes and -1 after them; returns how many.
     """
-    kept = 0
+    kept, copies = 0, 0
     for i in range(size):
         candidate = node_of(pool[i])
         from_node = cost_of(pool[i]) + np.int64(own_norm)
+        if from_node == 0:  # a thousand copies of one vector must not link to one another alone
+            if 4 * copies >= limit:
+                continue
+            copies += 1
         row_weights(codes, candidate, weights)
         # dot() takes unsigned codes: sum(v * v') = dot(u', v) - 128 * sum(v), with v = u - 128.
         shift = np.int64(0)

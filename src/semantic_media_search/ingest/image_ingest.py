@@ -10,7 +10,7 @@ from semantic_media_search.ingest.duplicates import perceptual_hash
 from semantic_media_search.ingest.frame_files import FrameFiles, RecordWriter, with_facts
 from semantic_media_search.ingest.prepared import PreparedFrame, SourceFacts, SourceReader
 from semantic_media_search.media.decode import decode_image
-from semantic_media_search.media.standardise import encode_jpeg, fit_within
+from semantic_media_search.media.standardise import encode_jpeg
 from semantic_media_search.records import IMAGE
 
 _FULL_QUALITY_SIDE = 448
@@ -24,8 +24,10 @@ def read_image(path: str | Path, *, max_side: int = 512, jpeg_quality: int = 90)
 
     def read() -> Generator[PreparedFrame, None, SourceFacts]:
         short_side = min(_FULL_QUALITY_SIDE, max_side)
-        decoded = decode_image(text_to_path(str(path)), min_short_side=short_side, min_long_side=max_side)
-        pixels = fit_within(decoded.pixels, max_side)
+        decoded = decode_image(
+            text_to_path(str(path)), min_short_side=short_side, min_long_side=max_side, max_side=max_side
+        )
+        pixels = decoded.pixels
         yield PreparedFrame(pixels, encode_jpeg(pixels, jpeg_quality), None, None, perceptual_hash(pixels))
         capture = decoded.capture
         return SourceFacts(

@@ -28,6 +28,7 @@ from semantic_media_search.media.capture import EXIF_FAULTS, CaptureData, captur
 from semantic_media_search.media.colour import to_rgb
 from semantic_media_search.media.formats import HEADER_BYTES, sniff
 from semantic_media_search.media.raw import RAW_EXTENSIONS, read_preview
+from semantic_media_search.media.standardise import fit_image_within, fit_within
 from semantic_media_search.records import IMAGE, U8
 
 MAX_PIXELS = 200_000_000
@@ -35,6 +36,7 @@ MAX_PIXELS = 200_000_000
 
 # A list of our own: Pillow also opens formats that run other programs (EPS) or that nobody keeps photos in.
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "TIFF", "BMP", "DIB", "JPEG2000", "PPM")
+_SCALABLE_MODES = frozenset({"RGB", "L", "CMYK"})
 _ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -59,6 +61,14 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 # Pillow warns of each oddity in metadata; here a file is either used or skipped with a reason.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    min_short_side: int | None
+    min_long_side: int | None
+    max_side: int | None
+    max_pixels: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +102,26 @@ def decode_image(
     *,
     min_short_side: int | None = None,
     min_long_side: int | None = None,
+    max_side: int | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> DecodedImage:
     """Decode a picture file, or an open binary file, to upright 8-bit sRGB.
 
     EXIF orientation and ICC profile are applied, alpha is laid on white, and of several pages or frames the
     first is taken. Given `min_short_side` or `min_long_side` (pixels), a JPEG may be decoded at a reduced
-    scale at which no given side is shorter than asked for, unless the original is. `max_pixels` can only
-    lower the bound that holds for the whole process, MAX_PIXELS.
-
-    Of a camera's RAW file the embedded preview is decoded.
+    scale at which no given side is shorter than asked for, unless the original is. Given `max_side`, the picture
+    is scaled down to it by the filter of `standardise.fit_within`. `max_pixels` can only lower the bound that
+    holds for the whole process, MAX_PIXELS. Of a camera's RAW file the embedded preview is decoded.
 
     Raises MediaUnreadableError, UnsupportedMediaError, DecodeError or MediaTooLargeError, naming the file.
     """
     name = describe_source(source)
+    wanted = _Wanted(min_short_side, min_long_side, max_side, max_pixels)
     file = open_regular(source) if isinstance(source, str | Path) else source
     try:
         if isinstance(source, str | Path) and Path(source).suffix.lower() in RAW_EXTENSIONS:
-            return _decode_raw(file, name, min_short_side, min_long_side, max_pixels)
-        return _decode(file, name, min_short_side, min_long_side, max_pixels)
+            return _decode_raw(file, name, wanted)
+        return _decode(file, name, wanted)
     finally:
         if file is not source:
             file.close()
@@ -150,22 +161,20 @@ def _read_header(file: BinaryIO, name: str) -> bytes:
     return header
 
 
-def _decode(
-    file: BinaryIO, name: str, min_short_side: int | None, min_long_side: int | None, max_pixels: int
-) -> DecodedImage:
+def _decode(file: BinaryIO, name: str, wanted: _Wanted) -> DecodedImage:
     header = _read_header(file, name)
     try:
         with Image.open(file, formats=_FORMATS) as image:
             width, height = image.size
-            if width * height > max_pixels:
+            if width * height > wanted.max_pixels:
                 raise MediaTooLargeError(
-                    f"{name} is refused: {width} x {height} pixels are more than the bound of {max_pixels}"
+                    f"{name} is refused: {width} x {height} pixels are more than the bound of {wanted.max_pixels}"
                 )
-            _allow_scaling(image, min_short_side, min_long_side)
+            _allow_scaling(image, wanted)
             image.load()
             exif = _exif(image)
             turn = _UPRIGHT.get(_orientation(exif))
-            upright = to_rgb(image)
+            upright = _standard_colours(image, wanted.max_side)
             if turn is not None:
                 upright = upright.transpose(turn)
             if turn in _SWAPPING:
@@ -184,26 +193,37 @@ def _decode(
         raise DecodeError(f"{name} is damaged ({found.format if found else 'picture'}: {error})") from error
 
 
-def _decode_raw(
-    file: BinaryIO, name: str, min_short_side: int | None, min_long_side: int | None, max_pixels: int
-) -> DecodedImage:
+def _decode_raw(file: BinaryIO, name: str, wanted: _Wanted) -> DecodedImage:
     _read_header(file, name)
     preview = read_preview(file, name)
     if preview.jpeg is not None:
-        decoded = _decode(preview.jpeg, name, min_short_side, min_long_side, max_pixels)
+        decoded = _decode(preview.jpeg, name, wanted)
         return replace(decoded, width=preview.width, height=preview.height)
     assert preview.pixels is not None
     pixels = np.ascontiguousarray(np.rot90(preview.pixels, preview.quarter_turns))
+    if wanted.max_side is not None:
+        pixels = fit_within(pixels, wanted.max_side)
     return DecodedImage(pixels, preview.width, preview.height, CaptureData())
 
 
-def _allow_scaling(image: Image.Image, min_short_side: int | None, min_long_side: int | None) -> None:
+def _allow_scaling(image: Image.Image, wanted: _Wanted) -> None:
     """Let libjpeg decode at 1/2, 1/4 or 1/8, so far as no side asked for falls below its bound."""
-    if min_short_side is None and min_long_side is None:
+    if wanted.min_short_side is None and wanted.min_long_side is None:
         return
-    needed = max((min_short_side or 1) / min(image.size), (min_long_side or 1) / max(image.size))
+    needed = max(
+        (wanted.min_short_side or 1) / min(image.size), (wanted.min_long_side or 1) / max(image.size)
+    )
     if needed < 1:
         image.draft(None, (ceil(image.width * needed), ceil(image.height * needed)))
+
+
+def _standard_colours(image: Image.Image, max_side: int | None) -> Image.Image:
+    """sRGB, scaled down: first where that is exact, since colours cost in proportion to pixels."""
+    if max_side is None:
+        return to_rgb(image)
+    if image.mode in _SCALABLE_MODES and "transparency" not in image.info:
+        image = fit_image_within(image, max_side)
+    return fit_image_within(to_rgb(image), max_side)
 
 
 def _exif(image: Image.Image) -> Image.Exif:

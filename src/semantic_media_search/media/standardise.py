@@ -15,13 +15,18 @@ def fit_within(pixels: U8, max_side: int) -> U8:
     antialiasing; a large picture is first averaged down by whole factors to three times its final size, which
     changes levels by less than JPEG does.
     """
-    height, width = pixels.shape[:2]
-    longest = max(height, width)
-    if longest <= max_side:
+    if max(pixels.shape[:2]) <= max_side:
         return pixels
-    size = (max(1, round(width * max_side / longest)), max(1, round(height * max_side / longest)))
-    image = Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
-    return np.asarray(image)
+    return np.asarray(fit_image_within(Image.fromarray(pixels), max_side))
+
+
+def fit_image_within(image: Image.Image, max_side: int) -> Image.Image:
+    """As `fit_within`, for a Pillow image of any mode without alpha."""
+    longest = max(image.size)
+    if longest <= max_side:
+        return image
+    width, height = (max(1, round(side * max_side / longest)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
 
 
 def cell_means(pixels: U8, side: int) -> U8:

@@ -14,7 +14,11 @@ from semantic_media_search.media.container import choose_video_stream, clock_ori
 from semantic_media_search.media.decode import describe_source
 from semantic_media_search.media.nal_units import starts_afresh
 from semantic_media_search.media.packet_plan import Feed, PacketPlan, window_of
-from semantic_media_search.media.video_info import VideoInfo, capture_from_container
+from semantic_media_search.media.video_info import (
+    VideoInfo,
+    capture_from_container,
+    parse_matroska_duration,
+)
 from semantic_media_search.media.video_pixels import FrameConverter, quarter_turns
 from semantic_media_search.records import U8
 
@@ -136,7 +140,7 @@ class VideoReader:
                 self._origin += self._time(packet) or 0.0
             time = self._time(packet)
             feeds = plan.add(packet, time) if plan is not None else [Feed(packet, wanted=True)]
-            if time is not None:
+            if time is not None and not packet.is_discard:
                 length = float((packet.duration or 0) * (packet.time_base or 0))
                 self._last_seen = max(self._last_seen or 0.0, time + length)
             for feed in feeds:
@@ -192,18 +196,26 @@ class VideoReader:
         return float(timed.pts * time_base) - self._origin
 
     def _declared_duration(self) -> float | None:
-        if self._stream.duration is not None and self._stream.time_base is not None:
-            duration = float(self._stream.duration * self._stream.time_base)
-            if self._counts_frames and self._stream.average_rate:
+        """How long the file says that the video is; else, for the whole of it, how long the file is."""
+        duration = self._declared_video_duration()
+        return duration or (self._container.duration / 1e6 if self._container.duration else None)
+
+    def _declared_video_duration(self) -> float | None:
+        stream = self._stream
+        if stream.duration is not None and stream.time_base is not None:
+            duration = float(stream.duration * stream.time_base)
+            if self._counts_frames and stream.average_rate:
                 # FFmpeg shortens the duration of a truncated AVI, but not its count of frames.
-                duration = max(duration, float(self._stream.frames / self._stream.average_rate))
+                duration = max(duration, float(stream.frames / stream.average_rate))
             return duration
-        return self._container.duration / 1e6 if self._container.duration else None
+        if self._container.duration and len(self._container.streams) == 1:
+            return float(self._container.duration) / 1e6
+        return parse_matroska_duration(stream.metadata.get("DURATION"))
 
     def _conclude(self) -> None:
         if not self._kept:
             raise DecodeError(f"{self._name} is damaged: not one frame of it can be decoded")
-        declared, seen = self._declared_duration(), self._last_seen
+        declared, seen = self._declared_video_duration(), self._last_seen
         if (
             self.problem is None
             and declared

@@ -10,6 +10,7 @@ import av
 from semantic_media_search.media.capture import CaptureData, camera_name, checked_position
 
 _ISO_6709 = re.compile(r"([+-]\d{1,2}(?:\.\d+)?)([+-]\d{1,3}(?:\.\d+)?)")
+_CLOCK_TIME = re.compile(r"(\d+):([0-5]\d):([0-5]\d(?:\.\d+)?)")
 _TIME_KEYS = ("com.apple.quicktime.creationdate", "creation_time", "date", "DATE_RECORDED")
 _PLACE_KEYS = ("com.apple.quicktime.location.ISO6709", "location", "location-eng")
 _BROWSER_CODECS = {
@@ -73,6 +74,12 @@ def parse_container_time(text: str | None) -> str | None:
     if zero.year < 1905 or (zero.year, zero.month, zero.day) in ((1970, 1, 1), (1969, 12, 31)):
         return None
     return time.isoformat(timespec="seconds")
+
+
+def parse_matroska_duration(text: str | None) -> float | None:
+    """Seconds of a stream's DURATION tag, `00:01:02.500000000`; None for anything else."""
+    match = _CLOCK_TIME.fullmatch((text or "").strip())
+    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) if match else None
 
 
 def _position(tags: Mapping[str, str]) -> tuple[float, float] | None:

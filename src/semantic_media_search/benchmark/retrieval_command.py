@@ -1,0 +1,83 @@
+"""The command that measures how well a model finds photographs by words."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from semantic_media_search.benchmark.retrieval import NDCG_AT, RECALL_AT, RetrievalFigures, score_retrieval
+from semantic_media_search.benchmark.retrieval_sets import RetrievalSet, read_retrieval_set
+from semantic_media_search.config import STARTER_MODEL_NAME
+from semantic_media_search.embeddings import Encoder, load_encoder
+from semantic_media_search.errors import ConfigError
+
+BATCH = 64
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The folder, the file, and what to measure of them."""
+    parser.add_argument("--photos", type=Path, required=True, metavar="DIR", help="folder of the photographs")
+    parser.add_argument(
+        "--captions", type=Path, required=True, metavar="FILE", help="captions, labels or queries"
+    )
+    parser.add_argument("--split", help="only this split of the file, e.g. dev, test, held-out")
+    parser.add_argument(
+        "--model", default=STARTER_MODEL_NAME, metavar="NAME", help="a model's name or folder"
+    )
+
+
+def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> None:
+    """Measure and say, one line for each kind of query. Raises what the model and the files raise."""
+    wanted = read_retrieval_set(arguments.captions, arguments.split)
+    for kind, figures in measure(load_encoder(arguments.model), arguments.photos, wanted, say):
+        say(f"{kind}: {describe(figures)}")
+
+
+def describe(figures: RetrievalFigures) -> str:
+    """The figures in one line, in percent."""
+    recall = "  ".join(f"R@{k} {100 * figures.recall[k]:.1f}" for k in RECALL_AT)
+    return (
+        f"{recall}  median rank {figures.median_rank:g}  mAP {100 * figures.mean_average_precision:.1f}  "
+        f"nDCG@{NDCG_AT} {100 * figures.ndcg:.1f}  ({figures.queries} queries, {figures.pictures} photographs)"
+    )
+
+
+def measure(
+    encoder: Encoder, photos: Path, wanted: RetrievalSet, say: Callable[[str], None]
+) -> Iterator[tuple[str, RetrievalFigures]]:
+    """Figures of each kind of query. Photographs that are not there are left out, with a word about it.
+
+    A kind is asked of the photographs that its own queries name. Raises ConfigError where none is there.
+    """
+    there = {file: path for file in wanted.files if (path := _find(photos, file)) is not None}
+    if missing := len(wanted.files) - len(there):
+        say(f"left out {missing} of {len(wanted.files)} photographs that are not in {photos}")
+    if not there:
+        raise ConfigError(
+            f"{photos} holds none of the photographs named, e.g. {wanted.files[0]}; check --photos"
+        )
+    paths = list(there.values())
+    column = {file: number for number, file in enumerate(there)}
+    pictures = np.concatenate(
+        [encoder.encode_images(paths[start : start + BATCH]) for start in range(0, len(paths), BATCH)]
+    )
+    for kind in dict.fromkeys(query.kind for query in wanted.queries):
+        asked = [
+            (query.text, [column[file] for file in query.files if file in column])
+            for query in wanted.queries
+            if query.kind == kind
+        ]
+        asked = [(text, columns) for text, columns in asked if columns]
+        if not asked:
+            continue
+        pool = sorted({number for _, columns in asked for number in columns})
+        place = {number: new for new, number in enumerate(pool)}
+        words = np.concatenate([encoder.encode_texts([text]) for text, _ in asked])
+        relevant = [[place[number] for number in columns] for _, columns in asked]
+        yield kind, score_retrieval(words @ pictures[pool].T, relevant)
+
+
+def _find(photos: Path, file: str) -> Path | None:
+    """The photograph in the folder or in its `images`."""
+    return next((path for path in (photos / file, photos / "images" / file) if path.is_file()), None)

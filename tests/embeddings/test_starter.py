@@ -1,0 +1,81 @@
+"""The model in the package: what it is made of, what it gives for fixed inputs, what it bears."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from semantic_media_search.embeddings import OnnxEncoder, load_encoder
+from semantic_media_search.embeddings.catalog import KNOWN_MODELS, STARTER_MODEL
+
+MODEL = next(model for model in KNOWN_MODELS if model.name == STARTER_MODEL)
+
+
+@pytest.fixture(scope="module")
+def starter() -> OnnxEncoder:
+    encoder = load_encoder(STARTER_MODEL, threads=1)
+    assert isinstance(encoder, OnnxEncoder)
+    return encoder
+
+
+def gradient(height: int, width: int) -> np.ndarray:
+    """Red grows downwards, green to the right, blue is 128."""
+    picture = np.full((height, width, 3), 128, dtype=np.uint8)
+    picture[..., 0] = np.linspace(0, 255, height).astype(np.uint8)[:, None]
+    picture[..., 1] = np.linspace(0, 255, width).astype(np.uint8)[None, :]
+    return picture
+
+
+def test_it_fits_into_the_package():
+    assert MODEL.folder is not None
+    size = sum(path.stat().st_size for path in MODEL.folder.rglob("*") if path.is_file())
+    assert size < 40_000_000
+
+
+def test_the_catalogue_knows_its_dimension(starter):
+    assert starter.dim == MODEL.dim
+    assert starter.info.name == STARTER_MODEL
+
+
+@pytest.mark.parametrize(
+    "query", ["", "   ", "word " * 1000, "猫在沙发上", "кошка на диване", "🐈", "\ud800", "\0"]
+)
+def test_any_text_has_a_direction(starter, query):
+    vector = starter.encode_texts([query])
+    assert vector.shape == (1, MODEL.dim)
+    assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (10, 20_000), (20_000, 10), (260, 260), (31, 977)])
+def test_any_picture_has_a_direction(starter, shape):
+    for picture in (gradient(*shape), np.zeros((*shape, 3), np.uint8)):
+        assert np.linalg.norm(starter.encode_pixels([picture])) == pytest.approx(1, abs=1e-5)
+
+
+def test_company_hardly_changes_a_text(starter):
+    alone = starter.encode_texts(["a cat"])[0]
+    among = starter.encode_texts(["two dogs running through the snow beside a frozen lake", "a cat"])[1]
+    assert alone @ among > 0.98
+
+
+def test_pictures_are_found_by_what_they_show(starter):
+    data = pytest.importorskip("skimage.data", reason="scikit-image brings the photographs")
+    pictures = [data.chelsea(), data.coffee(), data.rocket()]
+    queries = ["a photo of a cat", "a cup of coffee", "a rocket"]
+    scores = starter.encode_texts(queries) @ starter.encode_pixels(pictures).T
+    assert scores.argmax(axis=1).tolist() == [0, 1, 2]
+
+
+CANONICAL = Path(__file__).parent / "data" / "starter_vectors.npz"
+
+
+def test_canonical_vectors(starter):
+    """int8 kernels differ a little between processors; another weight or preprocessing differs by more."""
+    kept = np.load(CANONICAL)
+    texts = (
+        starter.encode_texts(["a photo of a cat"])[0],
+        starter.encode_texts(["two children play in the snow"])[0],
+    )
+    pictures = [starter.encode_pixels([gradient(*shape)])[0] for shape in ((300, 200), (64, 512))]
+    assert (np.stack(texts) * kept["texts"]).sum(1).min() > 0.995
+    assert (np.stack(pictures) * kept["pictures"]).sum(1).min() > 0.98

@@ -1,0 +1,234 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from naive_index import reached
+from semantic_media_search.errors import IndexFormatError, VectorError
+from semantic_media_search.index.graph import draw_levels
+from semantic_media_search.index.hnsw import HNSWIndex
+from semantic_media_search.index.invariants import check_rules
+from semantic_media_search.search.brute_force import BruteForceIndex
+from semantic_media_search.search.recall import choose_ef, recall_by_distance
+from vectors import clustered, like_clip, unit
+
+FORMAT_1 = Path(__file__).parents[1] / "data" / "hnsw_format_1.bin"
+
+
+def build(rows, m: int = 8, ef: int = 60, threads: int = 1) -> HNSWIndex:
+    index = HNSWIndex(rows.shape[1], m=m, ef_construction=ef)
+    index.build(rows, threads=threads)
+    return index
+
+
+def recall(index: HNSWIndex, rows, queries, ef: int = 50) -> float:
+    _, exact = BruteForceIndex(rows).search_batch(queries, 10)
+    return recall_by_distance(index.search_batch(queries, 10, ef)[1], exact)
+
+
+def test_the_graph_is_the_same_for_any_number_of_threads() -> None:
+    rows = clustered(3_000)
+    one, three = build(rows), build(rows, threads=3)
+    for name in ("levels", "links", "upper", "offsets", "entry", "top"):
+        np.testing.assert_array_equal(getattr(one._graph, name), getattr(three._graph, name))
+
+
+def test_levels_are_geometric_and_do_not_depend_on_the_splits() -> None:
+    levels = draw_levels(0, 200_000, 16, seed=3)
+    np.testing.assert_array_equal(levels[1_000:], draw_levels(1_000, 200_000, 16, seed=3))
+    assert np.mean(levels >= 1) == pytest.approx(1 / 16, rel=0.05)
+    assert np.mean(levels >= 2) == pytest.approx(1 / 256, rel=0.2)
+
+
+def test_growing_by_insertion_is_as_good_as_building() -> None:
+    rows, queries = clustered(4_000), clustered(100, seed=1)
+    index = HNSWIndex(32, m=8, ef_construction=60)
+    for stop in (1, 2, 50, 1_000, 4_000):
+        index.add(rows[:stop])
+        check_rules(index._graph, 8)
+        assert len(reached(index._graph)) == stop
+    assert recall(index, rows, queries) > recall(build(rows), rows, queries) - 0.02
+
+
+def test_vectors_like_clips_and_queries_from_elsewhere() -> None:
+    rows, texts = like_clip(4_000), like_clip(100, seed=1, text=True)
+    index = build(rows, m=16, ef=100)
+    assert recall(index, rows, like_clip(100, seed=2)) > 0.95
+    ef, reached_recall = choose_ef(index, BruteForceIndex(rows), texts, 10, 0.98)
+    assert reached_recall >= 0.98
+    assert ef <= 1_000
+
+
+def test_a_thousand_duplicates() -> None:
+    rows = np.concatenate([np.repeat(clustered(1, 16), 1_000, axis=0), clustered(500, 16, seed=1)])
+    index = build(rows, m=16, ef=200)
+    check_rules(index._graph, 16)
+    assert [cosine for _, cosine in index.search(rows[0], 10)] == pytest.approx([1] * 10, abs=1e-5)
+    assert recall(index, rows, rows[1_000:1_100], ef=100) > 0.9
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_tiny_indexes_are_saved_and_loaded(tmp_path: Path, count: int) -> None:
+    rows = clustered(count, 8) if count else np.empty((0, 8), np.float32)
+    build(rows).save(tmp_path / "index.bin")
+    loaded = HNSWIndex.load(tmp_path / "index.bin", rows)
+    assert len(loaded) == count
+    loaded.verify()
+
+
+def test_what_is_saved_comes_back(tmp_path: Path) -> None:
+    rows, queries = clustered(1_000), clustered(20, seed=1)
+    index = build(rows)
+    index.mark_deleted([3, 4])
+    index.save(tmp_path / "index.bin", fingerprint="model 1")
+    longer = np.concatenate([rows, clustered(50, seed=9)])  # the library appends before it commits
+    loaded = HNSWIndex.load(tmp_path / "index.bin", longer)
+    assert (len(loaded), loaded.fingerprint, loaded.deleted_count) == (1_000, "model 1", 2)
+    assert (loaded.m, loaded.ef_construction) == (8, 60)
+    for before, after in zip(index.search_batch(queries, 10), loaded.search_batch(queries, 10), strict=True):
+        np.testing.assert_array_equal(before, after)
+    loaded.add(longer)
+    assert recall(loaded, longer, queries) > 0.95
+    loaded.restore([3])
+    assert loaded.search(rows[3], 1)[0][0] == 3
+
+
+def test_a_file_of_format_1_loads_for_ever() -> None:
+    rows = clustered(40, 8, seed=11)
+    index = HNSWIndex.load(FORMAT_1, rows)
+    index.verify()
+    assert (len(index), index.m, index.ef_construction, index.fingerprint) == (40, 4, 20, "format 1")
+    assert [index.search(rows[number], 1)[0][0] for number in range(40)] == list(range(40))
+
+
+def test_every_truncation_and_every_flipped_byte_is_found(tmp_path: Path) -> None:
+    whole = FORMAT_1.read_bytes()
+    rows = clustered(40, 8, seed=11)
+    random = np.random.default_rng(0)
+    path = tmp_path / "index.bin"
+
+    def found(data: bytes) -> bool:
+        path.write_bytes(data)
+        try:
+            index = HNSWIndex.load(path, rows)
+            index.search_batch(rows, 5)  # whatever was opened can be searched without harm
+            index.verify()
+        except IndexFormatError as error:
+            assert "media-search index --rebuild" in str(error)
+            return True
+        return False
+
+    assert not found(whole)
+    for length in [0, 1, 7, 8, 100, 200, *random.integers(0, len(whole), 60).tolist(), len(whole) - 1]:
+        assert found(whole[:length]), length
+    for position in [*range(0, 260, 3), *random.integers(0, len(whole), 300).tolist()]:
+        damaged = bytearray(whole)
+        damaged[position] ^= int(random.integers(1, 256))
+        assert found(bytes(damaged)), position
+    assert found(whole + b"\0")
+
+
+def test_saving_is_atomic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "index.bin"
+    rows = clustered(100, 8)
+    build(rows).save(path)
+    before = path.read_bytes()
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space"):
+        build(clustered(200, 8)).save(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (np.zeros((3, 8)), "row 0 has length 0"),
+        (np.full((3, 8), np.nan), "length nan"),
+        (np.ones((3, 8)), "length 2.828"),
+        (np.ones((3, 9)) / 3, "9"),
+        (np.ones(8), "8"),
+    ],
+)
+def test_rows_that_cannot_be_indexed_are_refused(rows, message: str) -> None:
+    index = HNSWIndex(8)
+    with pytest.raises(VectorError, match=message):
+        index.build(rows.astype(np.float32))
+    with pytest.raises(VectorError, match="float64"):
+        index.build(unit(np.ones((3, 8))).astype(np.float64))
+
+
+def test_ids_and_masks_are_checked() -> None:
+    index = build(clustered(10, 8))
+    with pytest.raises(VectorError, match="no node 10"):
+        index.mark_deleted([10])
+    with pytest.raises(VectorError, match=r"bool \[10\]"):
+        index.search(clustered(1, 8)[0], 3, allowed=np.ones(9, np.bool_))
+    with pytest.raises(VectorError, match="5 rows"):
+        index.add(clustered(5, 8))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_any_sequence_of_changes_keeps_rules_and_answers(data: st.DataObject) -> None:
+    rows = clustered(400, 12, seed=data.draw(st.integers(0, 5)))
+    index = HNSWIndex(12, m=data.draw(st.integers(2, 8)), ef_construction=40)
+    size, gone = 0, set()
+    for _ in range(data.draw(st.integers(1, 6))):
+        change = data.draw(st.sampled_from(["add", "delete", "restore"]))
+        if change == "add":
+            size = data.draw(st.integers(size, min(400, size + 150)))
+            index.add(rows[:size])
+        elif size:
+            ids = data.draw(st.lists(st.integers(0, size - 1), max_size=40))
+            if change == "delete":
+                index.mark_deleted(ids)
+                gone |= set(ids)
+            else:
+                index.restore(ids)
+                gone -= set(ids)
+        check_rules(index._graph, index.m)
+        assert index.deleted_count == len(gone)
+    exact = BruteForceIndex(rows[:size])
+    exact.mark_deleted(np.array(sorted(gone), np.int64))
+    if size - len(gone) > 0:
+        k = min(5, size - len(gone))
+        _, wanted = exact.search_batch(rows[:20], k)
+        ids, found = index.search_batch(rows[:20], k, ef=size)
+        assert not (set(ids.ravel().tolist()) & gone)
+        assert (ids >= 0).all()
+        assert recall_by_distance(found, wanted) > 0.9
+
+
+def test_the_same_answers_without_the_compiler(tmp_path: Path) -> None:
+    """NUMBA_DISABLE_JIT=1 runs the kernels as the Python that they are."""
+    code = (
+        "import sys; sys.path[:0] = sys.argv[2:]\n"
+        "import numpy as np\n"
+        "from vectors import clustered\n"
+        "from semantic_media_search.index.hnsw import HNSWIndex\n"
+        "rows = clustered(60, 8)\n"
+        "index = HNSWIndex(8, m=3, ef_construction=10)\n"
+        "index.build(rows)\n"
+        "ids, cosines = index.search_batch(rows, 5, ef=8)\n"
+        "allowed = np.arange(60) % 3 == 0\n"
+        "few, _ = index.search_batch(rows, 5, ef=8, allowed=allowed)\n"
+        "np.savez(sys.argv[1], links=index._graph.links, ids=ids, cosines=cosines, few=few)\n"
+    )
+    results = []
+    for disabled in ("0", "1"):
+        out = tmp_path / f"{disabled}.npz"
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code, str(out), *sys.path],
+            env=os.environ | {"NUMBA_DISABLE_JIT": disabled},
+            check=True,
+        )
+        results.append(np.load(out))
+    compiled, plain = results
+    for name in ("links", "ids", "few"):
+        np.testing.assert_array_equal(compiled[name], plain[name])
+    np.testing.assert_allclose(compiled["cosines"], plain["cosines"], atol=1e-6)

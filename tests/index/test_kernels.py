@@ -1,0 +1,102 @@
+"""Each kernel against its naive twin."""
+
+import numpy as np
+import pytest
+
+import naive_index as naive
+from semantic_media_search.index import codes as coding
+from semantic_media_search.index.hnsw import HNSWIndex
+from semantic_media_search.index.instructions import dot, plain_dot
+from semantic_media_search.index.link import own_shift, select_neighbors
+from semantic_media_search.index.pool import cost_of, insert, node_of, pack
+from semantic_media_search.index.walk import beam, cost
+from vectors import clustered
+
+NO_NORMS = np.empty(0, np.int32)
+
+
+@pytest.fixture(scope="module")
+def index() -> HNSWIndex:
+    index = HNSWIndex(20, m=4, ef_construction=40)
+    index.build(clustered(300, 20))
+    return index
+
+
+@pytest.mark.parametrize("stride", [64, 128, 512])
+def test_the_processors_dot_product_is_the_plain_one(stride: int) -> None:
+    random = np.random.default_rng(stride)
+    codes = random.integers(0, 256, (50, stride)).astype(np.uint8)
+    weights = random.integers(-128, 128, stride).astype(np.int8)
+    for row in range(50):
+        assert dot(codes, row, weights) == plain_dot(codes, row, weights) == naive.dot(codes[row], weights)
+    codes[0], weights[:] = 255, -128  # the largest sum there is
+    assert dot(codes, 0, weights) == plain_dot(codes, 0, weights) == -128 * 255 * stride
+
+
+def test_keys_sort_by_cost_then_node() -> None:
+    pairs = [(-5, 7), (-5, 9), (0, 1), (2**31 - 1, 0), (-(2**31), 2**31 - 2)]
+    keys = [pack(np.int64(a), np.int64(b)) for a, b in pairs]
+    assert [(cost_of(key), node_of(key)) for key in keys] == pairs
+    assert sorted(keys) == [pack(np.int64(a), np.int64(b)) for a, b in sorted(pairs)]
+
+
+def test_the_pool_keeps_the_best_in_order() -> None:
+    random = np.random.default_rng(0)
+    pool, size, held = np.zeros(8, np.int64), 0, []
+    for _ in range(200):
+        key = int(random.integers(-50, 50)) * 2
+        if key in held:
+            continue
+        place = insert(pool, size, 8, key)
+        held = naive.insert(held, 8, key)
+        assert (place < 8) == (key in held)
+        size = min(size + (place < 8), 8)
+        assert pool[:size].tolist() == held
+
+
+def test_codes_keep_directions_and_cut_nothing_much() -> None:
+    rows = clustered(500, 20)
+    centre, scale = coding.fit(rows)
+    codes = coding.aligned_zeros(500, coding.stride_of(20))
+    assert codes.ctypes.data % 64 == 0
+    coding.encode(rows, centre, scale, codes, 0, 500)
+    back = (codes[:, :20].astype(np.float32) - 128) * scale + centre
+    assert np.abs(back - rows).max() < 3 * scale
+    assert (codes[:, 20:] == 128).all()
+    norms = np.empty(500, np.int32)
+    coding.square_norms(codes, norms, 0, 500)
+    assert norms.tolist() == ((codes.astype(int) - 128) ** 2).sum(axis=1).tolist()
+
+
+def test_the_beam_is_algorithm_2(index: HNSWIndex) -> None:
+    graph, codes = index._graph, index._codes
+    weights = np.zeros(codes.shape[1], np.int8)
+    for query in clustered(10, 20, seed=3):
+        coding.quantise_query(query, weights)
+        pool = np.zeros(16, np.int64)
+        pool[0] = pack(cost(codes, NO_NORMS, graph.entry, weights), graph.entry)
+        visited = np.zeros(300, np.uint8)
+        visited[graph.entry] = 1
+        fresh = np.empty(8, np.int32)
+        size = beam(
+            codes, NO_NORMS, graph.links, graph.offsets, 0, weights, pool, 1, 16, visited, np.uint8(1), fresh
+        )
+        found = [int(node_of(key)) for key in pool[:size]]
+        assert found == naive.beam(codes, graph.links, weights, graph.entry, 16)
+
+
+def test_choosing_neighbors_is_algorithm_4(index: HNSWIndex) -> None:
+    codes, norms = index._codes, index._norms
+    values = codes.astype(np.int64) - 128
+    weights, other = np.zeros(codes.shape[1], np.int8), np.zeros(codes.shape[1], np.int8)
+    for node in range(0, 300, 17):
+        apart = ((values - values[node]) ** 2).sum(axis=1)
+        nearest = [int(n) for n in np.lexsort((np.arange(300), apart)) if n != node][:40]
+        coding.row_weights(codes, node, weights)
+        pool = np.array([pack(cost(codes, norms, n, weights), n) for n in nearest])
+        row = np.full(10, -7, np.int32)
+        count = select_neighbors(
+            codes, norms, np.int64(norms[node]) + own_shift(weights), pool, len(pool), 6, other, row
+        )
+        assert row[:count].tolist() == naive.select_neighbors(codes, node, nearest, 6)
+        assert (row[count:] == -1).all()

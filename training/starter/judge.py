@@ -1,0 +1,90 @@
+"""The dev figures of a trained head, of the untrained half alone and of both together, in float32."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+from dataset import Dataset
+
+TOP = 10
+Array = npt.NDArray[np.float32]
+
+
+def unit(rows: Array) -> Array:
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def conse(data: Dataset, features: Array) -> Array:
+    """The untrained half: the ten likeliest classes' text vectors, weighted by their probabilities."""
+    weight, bias = data.classifier
+    logits = features @ weight.T + bias
+    p = np.exp(logits - logits.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    p[p < -np.partition(-p, TOP - 1, axis=1)[:, TOP - 1 : TOP]] = 0
+    return unit(p @ data.classes)
+
+
+def query_weight(data: Dataset, vectors: Array) -> Array:
+    """How much the trained half counts for each query: much where no class text is near."""
+    nearest = (vectors @ data.classes.T).max(1, keepdims=True)
+    return 0.1 + 0.5 * np.clip((0.6 - nearest) / 0.25, 0, 1)
+
+
+def judge(data: Dataset, head: dict[str, Array]) -> Iterator[str]:
+    """One line of figures for each way to combine the halves."""
+    for way in ("untrained", "trained", "both"):
+
+        def scores(texts: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], way: str = way) -> Array:
+            vectors, features = data.vectors[texts], data.features[rows]
+            a = vectors @ conse(data, features).T
+            b = unit(vectors @ head["text"].T) @ unit(features @ head["image"].T + head["bias"]).T
+            if way == "both":
+                w = query_weight(data, vectors)
+                return (1 - w) * a + w * b
+            return a if way == "untrained" else b
+
+        yield f"{way:9} {captions(data, scores)} | {classes(data, scores)} | {labels(data, scores)}"
+
+
+def captions(data: Dataset, scores) -> str:  # type: ignore[no-untyped-def]
+    pairs = [(text, i) for i, row in enumerate(data.dev) for text in data.texts_of[row]]
+    found = scores(np.array([text for text, _ in pairs]), data.dev)
+    right = found[np.arange(len(pairs)), [i for _, i in pairs]]
+    rank = (found > right[:, None]).sum(1)
+    parts = [f"R@{k} {100 * (rank < k).mean():.1f}" for k in (1, 5, 10)]
+    return f"captions {' '.join(parts)} median {np.median(rank) + 1:.0f}"
+
+
+def classes(data: Dataset, scores) -> str:  # type: ignore[no-untyped-def]
+    place = {row: i for i, row in enumerate(data.class_photos)}
+    found = scores(np.array([text for _, text, _ in data.class_queries]), data.class_photos)
+    lines = []
+    for kind in ("class", "hypernym"):
+        which = [i for i, query in enumerate(data.class_queries) if query[0] == kind]
+        precisions, first = [], []
+        for i in which:
+            relevant = np.zeros(found.shape[1], dtype=bool)
+            relevant[[place[row] for row in data.class_queries[i][2]]] = True
+            precisions.append(average_precision(found[i], relevant))
+            first.append(relevant[found[i].argmax()])
+        lines.append(f"{kind} R@1 {100 * np.mean(first):.1f} mAP {100 * np.mean(precisions):.1f}")
+    return " ".join(lines)
+
+
+def labels(data: Dataset, scores) -> str:  # type: ignore[no-untyped-def]
+    """MAP over the labels of the held-out labelled photographs, each label by its first text."""
+    rows = [row for row in data.held_out if len(data.texts_of[row]) < 5]
+    first = np.array([data.texts_of[row][0] for row in rows])
+    asked = np.unique(first)
+    found = scores(asked, np.array(rows))
+    groups = data.group[first]
+    figures = [
+        average_precision(line, groups == data.group[text]) for line, text in zip(found, asked, strict=True)
+    ]
+    return f"labels mAP {100 * np.mean(figures):.1f} of {len(asked)}"
+
+
+def average_precision(scores: Array, relevant: npt.NDArray[np.bool_]) -> float:
+    hits = relevant[np.argsort(-scores, kind="stable")]
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    return float(precision[hits].mean())
