@@ -39,7 +39,6 @@ PHOTOS = {
         "gravel.png",
         "hubble_deep_field.jpg",
         "moon.png",
-        "motorcycle_left.png",
         "page.png",
         "retina.jpg",
         "rocket.jpg",

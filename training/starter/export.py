@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from features import CALIBRATION, load_pixels, photographs
-from ingredients import SIDE, TEXT_LENGTH, WIDTH, Backbone, MiniLm
+from ingredients import ADDED_WEIGHT, LEAST_WEIGHT, SIDE, TEXT_LENGTH, WIDTH, Backbone, MiniLm
 from quantise import quantise_text, quantise_vision
 from torch import nn
 from torch.nn import functional
 
-VERSION = "1"
+VERSION = "2"
 TOP = 10
 
 
@@ -55,7 +55,7 @@ class Text(nn.Module):
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         text = self.tower(input_ids, attention_mask)
         nearest = functional.linear(text, self.classes).max(1, keepdim=True).values
-        weight = 0.1 + 0.5 * ((0.6 - nearest) / 0.25).clamp(0, 1)
+        weight = LEAST_WEIGHT + ADDED_WEIGHT * ((0.6 - nearest) / 0.25).clamp(0, 1)
         return torch.cat(
             [(1 - weight) * text, weight * functional.normalize(self.text_map(text), dim=1)], dim=1
         )

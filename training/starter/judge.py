@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 from dataset import Dataset
+from ingredients import ADDED_WEIGHT, LEAST_WEIGHT
 
 TOP = 10
 Array = npt.NDArray[np.float32]
@@ -27,7 +28,7 @@ def conse(data: Dataset, features: Array) -> Array:
 def query_weight(data: Dataset, vectors: Array) -> Array:
     """How much the trained half counts for each query: much where no class text is near."""
     nearest = (vectors @ data.classes.T).max(1, keepdims=True)
-    return 0.1 + 0.5 * np.clip((0.6 - nearest) / 0.25, 0, 1)
+    return LEAST_WEIGHT + ADDED_WEIGHT * np.clip((0.6 - nearest) / 0.25, 0, 1)
 
 
 def judge(data: Dataset, head: dict[str, Array]) -> Iterator[str]:

@@ -47,7 +47,9 @@ class Head(nn.Module):
         return {key: value.detach().numpy() for key, value in arrays.items()}
 
 
-def train(data: Dataset, *, seed: int, epochs: int, dropout: float, decay: float, labelled: int) -> Head:
+def train(
+    data: Dataset, *, seed: int, epochs: int, dropout: float, decay: float, rate: float, labelled: int
+) -> Head:
     """Train one head. `labelled` of each batch's pairs are labelled photographs, beside 512 captioned."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -57,7 +59,7 @@ def train(data: Dataset, *, seed: int, epochs: int, dropout: float, decay: float
     head = Head(known.mean(0), known.std(0) + 1e-3, dropout)
     optimiser = torch.optim.AdamW(head.parameters(), lr=1e-3, weight_decay=decay)
     steps = epochs * len(data.captioned) // 512
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
     for _ in range(steps):
         rows = np.concatenate(
             [
@@ -86,6 +88,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--dropout", type=float, default=0.3)
     parser.add_argument("--decay", type=float, default=0.1)
+    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
     parser.add_argument("--labelled", type=int, default=256)
     args = parser.parse_args()
     data = Dataset.read(args.photos, args.cache)
@@ -95,6 +98,7 @@ def main() -> None:
         epochs=args.epochs,
         dropout=args.dropout,
         decay=args.decay,
+        rate=args.rate,
         labelled=args.labelled,
     )
     arrays = head.folded()

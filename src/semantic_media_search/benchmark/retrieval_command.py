@@ -48,7 +48,7 @@ def measure(
 ) -> Iterator[tuple[str, RetrievalFigures]]:
     """Figures of each kind of query. Photographs that are not there are left out, with a word about it.
 
-    A kind is asked of the photographs that its own queries name. Raises ConfigError where none is there.
+    Every query is asked of all the photographs. Raises ConfigError where none is there.
     """
     there = {file: path for file in wanted.files if (path := _find(photos, file)) is not None}
     if missing := len(wanted.files) - len(there):
@@ -71,11 +71,8 @@ def measure(
         asked = [(text, columns) for text, columns in asked if columns]
         if not asked:
             continue
-        pool = sorted({number for _, columns in asked for number in columns})
-        place = {number: new for new, number in enumerate(pool)}
         words = np.concatenate([encoder.encode_texts([text]) for text, _ in asked])
-        relevant = [[place[number] for number in columns] for _, columns in asked]
-        yield kind, score_retrieval(words @ pictures[pool].T, relevant)
+        yield kind, score_retrieval(words @ pictures.T, [columns for _, columns in asked])
 
 
 def _find(photos: Path, file: str) -> Path | None:

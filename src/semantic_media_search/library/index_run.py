@@ -1,8 +1,11 @@
 """Vectors for the frames that lack them, then the graph over all rows, then the commit that serves both."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+
+import numpy as np
 
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings.embed_store import EmbeddingStore
@@ -22,6 +25,7 @@ from semantic_media_search.search.sample_queries import SAMPLE_QUERIES
 
 COMMIT_ROWS = 1024
 RECALL_AT = 10
+_COMPILE_NOTICE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ def build_graph(
     folder = writer.paths.generation(generation.generation)
     vectors = EmbeddingStore(folder, generation.rows, generation.model.dim).vectors
     threads = settings.worker_threads
+    _compile(progress)
     progress.start("Building the index", None, "vectors")
     if generation.index_file:
         index = HNSWIndex.load(folder / generation.index_file, vectors)
@@ -99,6 +104,21 @@ def build_graph(
         generation, index_file=name, indexed_rows=generation.rows, ef_search=ef, recall=recall
     )
     return writer.store_generation(generation, serve=True) if commit else generation
+
+
+def _compile(progress: Progress) -> None:
+    """Have the index's code ready; where it must be compiled first, say so: that takes a while, once."""
+    from semantic_media_search.index.hnsw import HNSWIndex
+
+    text = "Compiling the index for this processor; this happens once."
+    notice = threading.Timer(_COMPILE_NOTICE_SECONDS, progress.note, [text])
+    notice.start()
+    try:
+        index = HNSWIndex(2)
+        index.build(np.eye(2, dtype=np.float32))
+        index.search(np.eye(2, dtype=np.float32)[0], 1)
+    finally:
+        notice.cancel()
 
 
 def index_library(

