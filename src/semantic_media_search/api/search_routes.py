@@ -201,7 +201,7 @@ def _search(serving: Serving, wanted: Wanted) -> dict[str, Any]:
     best = view.search_vector(vector, 1, allowed=allowed) if wanted.offset or bound is not None else hits[:1]
     return {
         "query": wanted.subject.words,
-        "results": [_result(view, vector, hit, background, wanted.group) for hit in hits],
+        "results": _described(view, vector, hits, background, wanted.group),
         "offset": wanted.offset,
         "more": more,
         "good": bool(best) and background.good(best[0].similarity),
@@ -226,14 +226,20 @@ def _page(view: LibraryView, vector: F32, wanted: Wanted, allowed: Any) -> tuple
     return page, len(hits) > wanted.offset + wanted.k
 
 
-def _result(
-    view: LibraryView, vector: F32, hit: SearchHit, background: Background, group: str
-) -> dict[str, Any]:
-    described = describe(hit.frame, hit.similarity, background)
-    if group == "moment" and hit.frame.video_id is not None:
-        frames = view.frames_around(hit.frame, reach_of(hit.frame))
-        moment = extent(hit, frames, view.similarities(vector, [frame.frame_id for frame in frames]))
-        described["moment"] = {"start": moment.start, "end": moment.end}
+def _described(
+    view: LibraryView, vector: F32, hits: list[SearchHit], background: Background, group: str
+) -> list[dict[str, Any]]:
+    described = [describe(hit.frame, hit.similarity, background) for hit in hits]
+    videos = [hit.frame for hit in hits if hit.frame.video_id is not None]
+    if group != "moment" or not videos:
+        return described
+    around = view.frames_around(videos, max(map(reach_of, videos)))
+    for hit, result in zip(hits, described, strict=True):
+        frames = around.get(hit.frame.frame_id)
+        if frames is not None:
+            cosines = view.similarities(vector, [frame.frame_id for frame in frames])
+            moment = extent(hit, frames, cosines)
+            result["moment"] = {"start": moment.start, "end": moment.end}
     return described
 
 

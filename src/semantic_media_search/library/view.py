@@ -131,9 +131,9 @@ class LibraryView:
         """The exact raw cosine of each of these frames to a vector, float32; NaN where a frame has no vector."""
         wanted = np.asarray(frame_ids, dtype=np.int64)
         cosines = np.full(len(wanted), np.nan, dtype=np.float32)
-        present = np.isin(wanted, self.store.frame_ids)
-        rows = self.store.rows_of(wanted[present])
-        cosines[present] = np.asarray(self.store.vectors[rows]) @ vector
+        rows = np.minimum(np.searchsorted(self.store.frame_ids, wanted), self.store.rows - 1)
+        present = self.store.frame_ids[rows] == wanted
+        cosines[present] = np.asarray(self.store.vectors[rows[present]]) @ vector
         return cosines
 
     def vector_of(self, frame_id: int) -> F32 | None:
@@ -176,10 +176,22 @@ class LibraryView:
             return []
         return self.frames(self._readers.get().frames_of(source.source_id))
 
-    def frames_around(self, frame: FrameRecord, reach: int) -> list[FrameRecord]:
-        """The live frames of a frame's video, at most `reach` before and after it, in order of time."""
-        near = range(max(0, frame.frame_id - reach), frame.frame_id + reach + 1)
-        return [other for other in self.frames(near) if other.video_id == frame.video_id]
+    def frames_around(self, frames: Sequence[FrameRecord], reach: int) -> dict[int, list[FrameRecord]]:
+        """For each of these frames the live ones of its video, `reach` before and after it, in order of time."""
+        near = {
+            frame.frame_id: range(max(0, frame.frame_id - reach), frame.frame_id + reach + 1)
+            for frame in frames
+        }
+        wanted = sorted(set().union(*near.values()))
+        records = {record.frame_id: record for record in self.frames(wanted)}
+        return {
+            frame.frame_id: [
+                records[other]
+                for other in near[frame.frame_id]
+                if other in records and records[other].video_id == frame.video_id
+            ]
+            for frame in frames
+        }
 
 
 class CatalogMetadata(Mapping[int, dict[str, object]]):

@@ -17,19 +17,31 @@ _SEED = 20_240_229
 _SMALL = 30
 """Below this many rows there is no telling what is usual."""
 
-STANDS_OUT = 3.0
-"""Standard deviations above the middle from which the best match counts as one at all."""
-CERTAIN = 7.0
-"""Standard deviations above the middle that fill the bar."""
+BELOW_NOISE = 1.0
+"""The best of n scores that are noise lies about sqrt(2 ln n) spreads up; a match may lie this far below that.
+
+Chosen so that at most 5 % of the queries whose target is in the library are called without a good match
+(docs/decisions/0500), for libraries of 30 to 1,000 photographs.
+"""
+CERTAIN = 4.0
+"""Spreads above the best of the noise from which the bar is full."""
 
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """How a query scores across the library: `middle` and `spread` of its cosines, over `rows` sampled rows."""
+    """How a query scores across the library: `middle` and `spread` of its cosines over a sample of its rows.
+
+    `rows` counts all rows that could answer, in the sample or not.
+    """
 
     middle: float
     spread: float
     rows: int
+
+    @property
+    def noise(self) -> float:
+        """How many spreads above the middle the best of so many scores lies where none is a match."""
+        return math.sqrt(2 * math.log(max(2, self.rows)))
 
     def deviations(self, cosine: float) -> float:
         """How many spreads a cosine lies above the middle."""
@@ -37,11 +49,11 @@ class Background:
 
     def strength(self, cosine: float) -> float:
         """0 (as any picture here) to 1 (stands out as clearly as anything does)."""
-        return min(1.0, max(0.0, self.deviations(cosine) / CERTAIN))
+        return min(1.0, max(0.0, self.deviations(cosine) / (self.noise + CERTAIN)))
 
     def good(self, best_cosine: float) -> bool:
         """Whether the best match of a query stands out; in a handful of frames anything may."""
-        return self.rows < _SMALL or self.deviations(best_cosine) >= STANDS_OUT
+        return self.rows < _SMALL or self.deviations(best_cosine) >= self.noise - BELOW_NOISE
 
 
 class Calibration:
@@ -50,6 +62,7 @@ class Calibration:
     def __init__(self, vectors: F32, live_rows: I64):
         """Copy up to SAMPLE_ROWS of the live rows of `vectors`, float32 [N, D]."""
         rows = live_rows
+        self._rows = len(rows)
         if len(rows) > SAMPLE_ROWS:
             rows = np.sort(np.random.default_rng(_SEED).choice(rows, SAMPLE_ROWS, replace=False))
         self._sample: F32 = np.array(vectors[rows], dtype=np.float32)
@@ -65,4 +78,4 @@ class Calibration:
         middle = float(np.median(cosines))
         below = cosines[cosines <= middle] - middle
         spread = math.sqrt(float(np.mean(below**2)))
-        return Background(middle, max(spread, 1e-4), len(cosines))
+        return Background(middle, max(spread, 1e-4), self._rows)

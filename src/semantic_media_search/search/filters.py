@@ -58,6 +58,8 @@ def parse_time(text: str | None, name: str, *, end: bool = False) -> datetime | 
         if len(parts) == 3:
             day = date.fromisoformat(value)
             return datetime.combine(day, time(23, 59, 59) if end else time())
+        if len(parts) > 2:
+            raise ValueError(value)
         first = datetime(parts[0], parts[1] if len(parts) == 2 else 1, 1)
         if not end:
             return first

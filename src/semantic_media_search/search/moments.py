@@ -44,7 +44,7 @@ def page_of_moments(
     `search(k)` gives the k best frames; it is asked for more until enough moments have come together.
     """
     wanted = offset + count + 1
-    asked = wanted * 2 + 16
+    asked = wanted * 4 + 16
     while True:
         hits = search(asked)
         leads = list(lead_hits(hits))

@@ -1,6 +1,7 @@
 // Kind, folder, dates, strength and grouping; beside each value stands how many items of the library pass it.
 
 import * as api from "./api.js";
+import { filterParameters } from "./address.js";
 import { byId, h } from "./dom.js";
 
 export class Filters {
@@ -8,6 +9,7 @@ export class Filters {
   constructor(change) {
     this.change = change;
     this.asked = null;
+    this.counted = null;
     const field = (name, title, control) => h("label", { class: `field ${name}` }, h("span", {}, title), control);
     this.kinds = h("fieldset", { class: "segments" }, h("legend", { class: "sr" }, "Kind"));
     this.kindCounts = {};
@@ -59,11 +61,15 @@ export class Filters {
     this.showBound();
     this.frames.checked = view.frames;
     this.clear.hidden = !(view.kind || view.folder || view.after || view.before || view.min);
+    const wanted = filterParameters(view).toString();
+    if (this.counted === wanted) return;
+    this.counted = wanted;
     this.asked?.abort();
     this.asked = new AbortController();
     try {
       this.showCounts(await api.filters(view, this.asked.signal), view);
     } catch {
+      this.counted = null;
       // What is wrong is said where the results would stand.
     }
   }

@@ -7,6 +7,7 @@ import { card } from "./card.js";
 const PAGE = 60;
 const LARGEST_PAGE = 500;
 const FURTHEST = 10_000;
+const AHEAD = 2.5;
 
 /** Owns `#grid`. `actions` are the cards' and `failed(error)`, `arrived(answer, first)`. */
 export class Grid {
@@ -20,12 +21,13 @@ export class Grid {
     this.loading = null;
     this.element.addEventListener("keydown", (event) => this.walk(event));
     this.element.addEventListener("focusin", (event) => this.rove(event.target.closest(".card")));
-    // Thumbnails are asked for two screens ahead, so that scrolling meets no gaps.
-    const watcher = new IntersectionObserver(
-      (entries) => entries.some((entry) => entry.isIntersecting) && this.loadMore(),
-      { rootMargin: "150% 0px" },
-    );
-    watcher.observe(byId("more"));
+    addEventListener("scroll", () => this.fill(), { passive: true });
+    addEventListener("resize", () => this.fill());
+  }
+
+  /** Load ahead of what is in sight, so that scrolling meets no gaps. */
+  fill() {
+    if (byId("more").getBoundingClientRect().top < AHEAD * innerHeight) this.loadMore();
   }
 
   /** Show a view's results from the start, at least `count` of them; resolves when they stand there. */
@@ -48,7 +50,10 @@ export class Grid {
       if (error.name !== "AbortError" && this.loading === asked) this.actions.failed(error);
       return false;
     } finally {
-      if (this.loading === asked) this.loading = null;
+      if (this.loading === asked) {
+        this.loading = null;
+        this.fill();
+      }
     }
   }
 
@@ -59,9 +64,13 @@ export class Grid {
     try {
       await this.page(asked);
     } catch (error) {
+      this.more = false;
       if (error.name !== "AbortError") this.actions.failed(error);
     } finally {
-      if (this.loading === asked) this.loading = null;
+      if (this.loading === asked) {
+        this.loading = null;
+        this.fill();
+      }
     }
   }
 
