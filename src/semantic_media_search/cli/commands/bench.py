@@ -2,7 +2,7 @@
 
 import argparse
 
-from semantic_media_search.benchmark import query_command
+from semantic_media_search.benchmark import query_command, retrieval_command
 from semantic_media_search.cli.commands.models import encoder_loader
 from semantic_media_search.cli.console import Console
 from semantic_media_search.config import Settings
@@ -20,11 +20,17 @@ def build_parser(common: argparse.ArgumentParser) -> argparse.ArgumentParser:
     queries = kinds.add_parser("queries", parents=[common], help=text, description=text)
     queries.add_argument("--model", help="a model's name or folder (default: the library's)")
     query_command.add_arguments(queries)
+    text = "how well words find photographs, for any model and any folder of captioned photographs"
+    retrieval = kinds.add_parser("retrieval", parents=[common], help=text, description=text)
+    retrieval_command.add_arguments(retrieval)
     return parser
 
 
 def run_benchmark(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
     """Measure, print, write."""
+    if arguments.kind == "retrieval":
+        retrieval_command.run(arguments, console.result)
+        return 0
     library = Library(settings, encoder_loader(settings, console))
     query_command.run(arguments, library, console.result, query_command.scratch_like(library))
     return 0
