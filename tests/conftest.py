@@ -6,6 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from sample_media import sample_media
+from semantic_media_search.config import Settings
+from semantic_media_search.embeddings import load_encoder
+from semantic_media_search.library import Library
+
 
 @pytest.fixture(autouse=True)
 def _own_world(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,3 +30,16 @@ def _no_logged_errors(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
             record.getMessage() for record in caplog.get_records(phase) if record.levelno >= logging.ERROR
         ]
         assert not errors
+
+
+@pytest.fixture(scope="session")
+def validation_library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """The plan's validation set: the sample media, videos sampled four times a second, by the starter model."""
+    settings = Settings(
+        library=tmp_path_factory.mktemp("validation"), fps=4.0, duplicate_threshold=0, threads=2
+    )
+    library = Library(settings, lambda name: load_encoder(name, threads=2))
+    library.add_roots([sample_media()])
+    library.ingest()
+    library.build_index("starter")
+    return library

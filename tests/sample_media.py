@@ -13,6 +13,24 @@ CACHE = (
 )
 
 
+# The plan's validation set, section 11.2: the files of which one must lead, for each query.
+MUST_LEAD = {
+    # objects
+    "a cat": {"chelsea.png"},
+    "a cup of coffee": {"coffee.png"},
+    "a rocket launch": {"rocket.jpg"},
+    # actions
+    "riding a bicycle in the city": {"bikes.mp4"},
+    "a photographer with a camera": {"camera.png"},
+    # scenes
+    "a street with cars": {"bikes.mp4"},
+    "a chinese temple": {"china.jpg"},
+    # colours
+    "green grass": {"grass.png"},
+    "red roof building": {"china.jpg"},
+}
+
+
 def sample_media() -> Path:
     """A folder with `images/` and `videos/`; nobody writes to it."""
     if not CACHE.is_dir():
