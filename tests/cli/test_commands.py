@@ -184,3 +184,21 @@ def test_a_search_does_not_wait_for_what_it_does_not_need() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_filters_narrow_a_search(run: Run, photos: Path) -> None:
+    run("update", str(photos))
+
+    def found(*flags: str) -> set[str]:
+        code, out, _ = run("search", "red", "--paths", *flags)
+        assert code == 0
+        return {Path(line).name for line in out.splitlines()}
+
+    assert found("--kind", "video") == {"film.mp4"}
+    assert found("--kind", "image") == {"red.png", "green.png", "blue.png"}
+    assert found("--folder", str(photos)) == {"red.png", "green.png", "blue.png", "film.mp4"}
+    assert found("--min-similarity", "0.9") == {"red.png"}
+    assert found("--after", "2020") == set()
+    code, _, err = run("search", "red", "--after", "soon")
+    assert code == 1
+    assert "--after is 'soon'" in err

@@ -56,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     search.add_argument(
         "--ef", type=int, dest="ef", help="how far the index looks (default: what the library measured)"
     )
+    _add_filters(search)
     form = search.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print the API's JSON")
     form.add_argument(
@@ -92,6 +93,16 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strict", action="store_true", help="exit with 1 where any file was skipped")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be read")
+
+
+def _add_filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--kind", choices=("image", "video"), help="photos or videos only")
+    parser.add_argument("--folder", help="only what lies in this folder: its path, or the end of its path")
+    parser.add_argument("--after", help="taken then or later: 2024, 2024-05 or 2024-05-31")
+    parser.add_argument("--before", help="taken then or earlier")
+    parser.add_argument(
+        "--min-similarity", type=float, metavar="S", help="only results with at least this similarity"
+    )
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:

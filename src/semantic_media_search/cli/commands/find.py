@@ -8,6 +8,7 @@ from semantic_media_search.cli.console import Console
 from semantic_media_search.config import Settings
 from semantic_media_search.library import Library
 from semantic_media_search.records import SearchHit
+from semantic_media_search.search.filters import Filters, parse_time
 
 
 def run_search(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
@@ -15,7 +16,17 @@ def run_search(arguments: argparse.Namespace, settings: Settings, console: Conso
     library = Library(settings, encoder_loader(settings, console))
     query = " ".join(arguments.query)
     view = library.view()
-    hits = view.search_text(query, arguments.k, ef=arguments.ef)
+    filters = Filters(
+        arguments.kind,
+        arguments.folder,
+        parse_time(arguments.after, "--after"),
+        parse_time(arguments.before, "--before", end=True),
+        arguments.min_similarity,
+    )
+    allowed = None if filters.any_row else view.facts().mask(filters)
+    hits = view.search_text(query, arguments.k, ef=arguments.ef, allowed=allowed)
+    if filters.min_similarity is not None:
+        hits = [hit for hit in hits if hit.similarity >= filters.min_similarity]
     if arguments.json:
         console.result(json.dumps({"query": query, "results": [hit.to_json() for hit in hits]}, indent=2))
     elif arguments.paths:
