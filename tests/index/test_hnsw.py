@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from naive_index import reached
 from semantic_media_search.errors import IndexFormatError, VectorError
-from semantic_media_search.index.graph import draw_levels
+from semantic_media_search.index import file_format
+from semantic_media_search.index.graph import draw_levels, slot_owners
 from semantic_media_search.index.hnsw import HNSWIndex
 from semantic_media_search.index.invariants import check_rules
 from semantic_media_search.search.brute_force import BruteForceIndex
@@ -131,6 +132,34 @@ def test_every_truncation_and_every_flipped_byte_is_found(tmp_path: Path) -> Non
         damaged[position] ^= int(random.integers(1, 256))
         assert found(bytes(damaged)), position
     assert found(whole + b"\0")
+
+
+@pytest.mark.parametrize("name", ["levels", "links", "upper", "offsets", "centre", "deleted"])
+def test_opening_finds_a_flipped_bit_in_every_section_but_codes_and_norms(tmp_path: Path, name: str) -> None:
+    rows = clustered(400)
+    index = build(rows)
+    index.mark_deleted([7])
+    path = tmp_path / "index.bin"
+    index.save(path)
+    section = file_format.read(path)[1][name]
+    data = bytearray(path.read_bytes())
+    data[section.offset] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(IndexFormatError, match=f"damaged in its section '{name}'"):
+        HNSWIndex.load(path, rows)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"), [("itself", "itself among its upper"), ("twice", "one twice among")]
+)
+def test_the_rules_hold_on_upper_layers_too(fault: str, message: str) -> None:
+    index = build(clustered(2_000))
+    graph = index._graph
+    check_rules(graph, 8)
+    slot = int(np.flatnonzero((graph.upper >= 0).sum(axis=1) >= 2)[0])
+    graph.upper[slot, 0] = slot_owners(graph)[slot] if fault == "itself" else graph.upper[slot, 1]
+    with pytest.raises(IndexFormatError, match=message):
+        check_rules(graph, 8)
 
 
 def test_saving_is_atomic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,8 @@ _CHECK_ROWS = 8192
 _SCAN_SHARE = 60
 """A scan of n allowed rows costs n; a walk that finds as many among N costs about 60 ef N / n of the same."""
 _NOTHING_BLOCKED = np.empty(0, np.uint8)
+_VERIFIED_AT_OPENING = ("levels", "links", "upper", "offsets", "centre", "deleted")
+"""All sections but the codes and their norms, which are most of the file and hold no ids."""
 
 
 @dataclass(slots=True)
@@ -339,7 +341,7 @@ class HNSWIndex:
     def load(cls, path: str | Path, embeddings: F32) -> Self:
         """Map an index file over the rows that it was made from (further rows behind them are left alone).
 
-        The graph is verified; `verify` checks the rest. Raises IndexFormatError for anything that does not fit.
+        Checks the graph's bytes and ids, `verify` the rest. Raises IndexFormatError for what does not fit.
         """
         path = Path(path)
         header, sections = file_format.read(path)
@@ -363,6 +365,8 @@ class HNSWIndex:
             blocked = arrays["deleted"]
         except (KeyError, VectorError) as error:
             raise IndexFormatError(f"{path} lacks a part ({error}); {file_format.REBUILD}") from error
+        for name in _VERIFIED_AT_OPENING:
+            file_format.verify(path, sections[name])
         check_graph(path, header, graph, index._codes, index._norms, blocked)
         index._graph, index._scale, index.fingerprint = graph, header.scale, header.fingerprint
         index._blocked, index._deleted = blocked, int(np.count_nonzero(blocked))

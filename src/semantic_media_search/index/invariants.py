@@ -9,7 +9,7 @@ import numpy.typing as npt
 from semantic_media_search.errors import IndexFormatError
 from semantic_media_search.index.codes import stride_of
 from semantic_media_search.index.file_format import REBUILD, Header
-from semantic_media_search.index.graph import I32, Graph
+from semantic_media_search.index.graph import I32, Graph, slot_owners
 from semantic_media_search.index.link import reach
 from semantic_media_search.records import U8
 
@@ -62,18 +62,24 @@ def check_rules(graph: Graph, m: int) -> None:
 
     Raises IndexFormatError naming the first node that breaks one.
     """
-    for name, links, owners in (("links", graph.links, np.arange(len(graph))),):
+    for name, links, owners in (
+        ("links", graph.links, np.arange(len(graph))),
+        ("upper links", graph.upper, slot_owners(graph)),
+    ):
         held = links >= 0
         if (np.diff(held.astype(np.int8), axis=1) > 0).any():
             raise IndexFormatError(f"a node's {name} go on after their end; {REBUILD}")
         own = np.flatnonzero((links == owners[:, np.newaxis]).any(axis=1))
         if own.size:
-            raise IndexFormatError(f"node {own[0]} links to itself; {REBUILD}")
+            raise IndexFormatError(f"node {owners[own[0]]} has itself among its {name}; {REBUILD}")
         ordered = np.sort(links, axis=1)
         twice = np.flatnonzero(((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any(axis=1))
         if twice.size:
-            raise IndexFormatError(f"node {twice[0]} links to another twice; {REBUILD}")
-        assert links.shape[1] == 2 * m
+            raise IndexFormatError(f"node {owners[twice[0]]} has one twice among its {name}; {REBUILD}")
+    if graph.links.shape[1] != 2 * m or graph.upper.shape[1] != m:
+        raise IndexFormatError(
+            f"nodes have room for {graph.links.shape[1]} and {graph.upper.shape[1]} links where m is {m}; {REBUILD}"
+        )
     if len(graph):
         seen = np.zeros(len(graph), np.uint8)
         reached = reach(graph.links, graph.entry, seen, np.empty(len(graph), np.int64))
