@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from varied_texts import ordinary_texts, varied_texts
 
 from clip_export import Oracle, clip_sources, clip_vocabulary
 from semantic_media_search.embeddings.model_folder import ModelFolder
 from semantic_media_search.embeddings.onnx_encoder import OnnxEncoder
 from semantic_media_search.embeddings.tokenization import TextTokenizer
 from semantic_media_search.records import F32
+from varied_texts import ordinary_texts, varied_texts
 
 MIN_COSINE = 0.9999
 

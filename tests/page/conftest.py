@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from colour_library import ENCODERS, PAYLOAD, embed
 from fakes import COLOURS, film, paint
@@ -24,6 +24,7 @@ _FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
 ]  # fmt: skip
 ARTIFACTS = Path("artifacts/screenshots")
+expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
 
 
 class Server:
@@ -105,7 +106,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         context = browser.new_context(**options)  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(20_000)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
         if not quiet:
