@@ -79,5 +79,5 @@ def test_the_plans_configuration() -> None:
 
 def test_the_server_module_has_the_plans_app() -> None:
     server = importlib.import_module(f"{PACKAGE}.api.server")
-    paths = {route.path for route in server.app.routes}
+    paths = {*server.app.openapi()["paths"], server.app.url_path_for("_page")}
     assert {"/search", "/health", "/frame/{frame_id}", "/"} <= paths

@@ -204,3 +204,14 @@ def test_a_folder_is_shown_to_callers_on_this_machine(
     assert client.post("/reveal/999").status_code == 404
     foreign = {"Origin": "http://evil.example"}
     assert client.post(f"/reveal/{found['frame_id']}", headers=foreign).status_code == 403
+
+
+def test_the_schema_names_every_address(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    assert {
+        "/search",
+        "/search/image",
+        "/frame/{frame_id}",
+        "/video/{video_id}",
+        "/video/{video_id}/clip",
+    } <= set(paths)

@@ -38,7 +38,8 @@ def find_frame(serving: Serving, frame_id: int) -> FrameRecord:
     return frame
 
 
-@router.api_route("/frame/{frame_id}", methods=["GET", "HEAD"])
+@router.head("/frame/{frame_id}", include_in_schema=False)
+@router.get("/frame/{frame_id}")
 async def frame(request: Request, frame_id: FrameId) -> Response:
     """The stored JPEG of a frame."""
     serving = serving_of(request)
@@ -51,7 +52,8 @@ async def frame(request: Request, frame_id: FrameId) -> Response:
     return await serving.run(read)
 
 
-@router.api_route("/original/{frame_id}", methods=["GET", "HEAD"])
+@router.head("/original/{frame_id}", include_in_schema=False)
+@router.get("/original/{frame_id}")
 async def original(request: Request, frame_id: FrameId, *, save: bool = False) -> Response:
     """The photo or video that a frame was made from; `save` has the browser store it."""
     serving = serving_of(request)

@@ -27,7 +27,8 @@ def find_video(serving: Serving, video_id: str) -> Source:
     return source
 
 
-@router.api_route("/video/{video_id}", methods=["GET", "HEAD"])
+@router.head("/video/{video_id}", include_in_schema=False)
+@router.get("/video/{video_id}")
 async def video(request: Request, video_id: str) -> Response:
     """The original file, whole or in ranges."""
     serving = serving_of(request)
@@ -72,7 +73,8 @@ async def timeline(
     return await serving.run(look)
 
 
-@router.api_route("/video/{video_id}/clip", methods=["GET", "HEAD"])
+@router.head("/video/{video_id}/clip", include_in_schema=False)
+@router.get("/video/{video_id}/clip")
 async def clip(
     request: Request,
     video_id: str,
