@@ -5,10 +5,8 @@ The class checks what it is given and owns the arrays; the work is done by the k
 """
 
 import logging
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +20,7 @@ from semantic_media_search.index.build import Builder
 from semantic_media_search.index.graph import I32, Graph, empty_graph, grown
 from semantic_media_search.index.invariants import check_graph
 from semantic_media_search.index.pool import NODE_LIMIT
+from semantic_media_search.index.scratch import ScratchPool
 from semantic_media_search.index.search import RERANK, search_graph, search_many, search_scan
 from semantic_media_search.records import F32, I64, U8, BoolMask
 
@@ -35,25 +34,6 @@ _SCAN_SHARE = 60
 _NOTHING_BLOCKED = np.empty(0, np.uint8)
 _VERIFIED_AT_OPENING = ("levels", "links", "upper", "offsets", "centre", "deleted")
 """All sections but the codes and their norms, which are most of the file and hold no ids."""
-
-
-@dataclass(slots=True)
-class _Scratch:
-    """What one search needs besides the index; reused by the next one of the same thread or another."""
-
-    visited: U8
-    pool: I64
-    fresh: I32
-    nodes: I64
-    weights: npt.NDArray[np.int8]
-    epoch: int = 0
-
-    def next_epoch(self) -> int:
-        if self.epoch == 255:
-            self.visited[:] = 0
-            self.epoch = 0
-        self.epoch += 1
-        return self.epoch
 
 
 class HNSWIndex:
@@ -83,7 +63,7 @@ class HNSWIndex:
         self._norms: I32 = np.empty(0, np.int32)
         self._blocked: U8 = _NOTHING_BLOCKED
         self._deleted = 0
-        self._scratch: deque[_Scratch] = deque()
+        self._scratch = self._fresh_scratch()
         self._file: tuple[Path, dict[str, file_format.Section]] | None = None
 
     def __len__(self) -> int:
@@ -150,7 +130,7 @@ class HNSWIndex:
         self._graph, self._codes, self._norms, self.embeddings = graph, held, norms, embeddings
         if len(self._blocked):
             self._blocked = np.concatenate([self._blocked, np.zeros(count - before, np.uint8)])
-        self._scratch.clear()
+        self._scratch = self._fresh_scratch()
         self._file = None
 
     def _check_rows(self, embeddings: F32, start: int) -> None:
@@ -203,13 +183,9 @@ class HNSWIndex:
         """
         if query_vec.ndim != 1:
             raise VectorError(f"expected one query, float32 [{self.dim}], got {list(query_vec.shape)}")
-        if allowed is None and self._deleted == 0 and query_vec.dtype == np.float32:
+        if allowed is None and self._deleted == 0 and len(self) and query_vec.dtype == np.float32:
             self._check_search(query_vec, k, ef)
-            top = min(k, len(self))
-            if top:
-                ids, cosines = np.empty(top, np.int64), np.empty(top, np.float32)
-                found = self._walk(np.ascontiguousarray(query_vec), top, ef, _NOTHING_BLOCKED, ids, cosines)
-                return list(zip(ids[:found].tolist(), cosines[:found].tolist(), strict=True))
+            return self._walk(np.ascontiguousarray(query_vec), min(k, len(self)), max(ef, k))
         row_ids, row_cosines = self.search_batch(query_vec[np.newaxis], k, ef, 1, allowed)
         found = int(np.count_nonzero(row_ids[0] >= 0))
         return list(zip(row_ids[0, :found].tolist(), row_cosines[0, :found].tolist(), strict=True))
@@ -257,10 +233,13 @@ class HNSWIndex:
             raise QueryError(f"k is {k} and ef is {ef}; both must be at least 1")
         if queries.shape[-1] != self.dim:
             raise VectorError(f"the query has {queries.shape[-1]} dimensions, the index {self.dim}")
-        squares = (
-            float(np.vdot(queries, queries)) if queries.ndim == 1 else np.einsum("ij,ij->i", queries, queries)
-        )
-        if not np.all((squares > 0) & (squares < np.inf)):
+        # Plain comparisons for one query: numpy's own cost as much as a tenth of the search.
+        if queries.ndim == 1:
+            usable = 0.0 < float(np.dot(queries, queries)) < np.inf
+        else:
+            squares = np.einsum("ij,ij->i", queries, queries)
+            usable = bool(np.all((squares > 0) & (squares < np.inf)))
+        if not usable:
             raise VectorError("a query is zero or not finite; it needs a direction")
 
     def _block(self, allowed: BoolMask | None) -> tuple[U8, int]:
@@ -276,51 +255,41 @@ class HNSWIndex:
             blocked = blocked | self._blocked
         return blocked, len(self) - int(np.count_nonzero(blocked))
 
-    def _walk(self, query: F32, k: int, ef: int, blocked: U8, ids: I64, cosines: F32) -> int:
-        graph, scratch = self._graph, self._take_scratch(max(ef, k, RERANK))
-        found: int = search_graph(
+    def _walk(self, query: F32, k: int, ef: int) -> list[tuple[int, float]]:
+        graph, scratch = self._graph, self._scratch.take(max(ef, RERANK), k)
+        ids, cosines = scratch.ids, scratch.cosines
+        found = search_graph(
             self._codes, graph.links, graph.upper, graph.offsets, graph.entry, graph.top, self.embeddings, query,
-            scratch.weights, k, max(ef, k), blocked, scratch.pool, scratch.visited, np.uint8(scratch.next_epoch()),
+            scratch.weights, k, ef, _NOTHING_BLOCKED, scratch.pool, scratch.visited, scratch.next_epoch(),
             scratch.fresh, scratch.nodes, ids, cosines,
         )  # fmt: skip
-        self._scratch.append(scratch)
-        return found
+        answer = list(zip(ids[:found].tolist(), cosines[:found].tolist(), strict=True))
+        self._scratch.give(scratch)
+        return answer
 
     def _walk_many(
         self, queries: F32, start: int, stop: int, k: int, ef: int, blocked: U8, ids: I64, cosines: F32
     ) -> None:
-        graph, scratch = self._graph, self._take_scratch(max(ef, RERANK))
+        graph, scratch = self._graph, self._scratch.take(max(ef, RERANK))
         scratch.epoch = search_many(
             self._codes, graph.links, graph.upper, graph.offsets, graph.entry, graph.top, self.embeddings, queries,
             start, stop, scratch.weights, k, ef, blocked, scratch.pool, scratch.visited, scratch.epoch,
             scratch.fresh, scratch.nodes, ids, cosines,
         )  # fmt: skip
-        self._scratch.append(scratch)
+        self._scratch.give(scratch)
 
     def _scan(self, queries: F32, nodes: I64, k: int, ids: I64, cosines: F32) -> None:
         limit = min(len(nodes), max(3 * k, 2 * RERANK))
-        scratch = self._take_scratch(limit)
+        scratch = self._scratch.take(limit)
         for number, query in enumerate(queries):
             search_scan(
                 self._codes, self.embeddings, query, scratch.weights, k, limit, nodes, scratch.pool, scratch.nodes,
                 ids[number], cosines[number],
             )  # fmt: skip
-        self._scratch.append(scratch)
+        self._scratch.give(scratch)
 
-    def _take_scratch(self, room: int) -> _Scratch:
-        try:
-            scratch = self._scratch.pop()
-        except IndexError:
-            scratch = _Scratch(
-                np.zeros(len(self), np.uint8),
-                np.empty(0, np.int64),
-                np.empty(2 * self.m, np.int32),
-                np.empty(0, np.int64),
-                np.empty(self._codes.shape[1], np.int8),
-            )
-        if len(scratch.pool) < room:
-            scratch.pool, scratch.nodes = np.empty(room, np.int64), np.empty(room, np.int64)
-        return scratch
+    def _fresh_scratch(self) -> ScratchPool:
+        return ScratchPool(len(self), 2 * self.m, self._codes.shape[1])
 
     # keeping
 
@@ -371,6 +340,8 @@ class HNSWIndex:
         index._graph, index._scale, index.fingerprint = graph, header.scale, header.fingerprint
         index._blocked, index._deleted = blocked, int(np.count_nonzero(blocked))
         index.embeddings, index._fitted = embeddings[: header.count], header.count
+        index._scratch = index._fresh_scratch()
+        index._scratch = index._fresh_scratch()
         index._file = (path, sections)
         return index
 

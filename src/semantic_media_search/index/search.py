@@ -4,7 +4,7 @@ import numpy as np
 
 from semantic_media_search.index.codes import quantise_query
 from semantic_media_search.index.instructions import dot, prefetch_row
-from semantic_media_search.index.jit import kernel
+from semantic_media_search.index.jit import kernel, summing_kernel
 from semantic_media_search.index.pool import insert, node_of, pack
 from semantic_media_search.index.walk import beam, cost, descend
 
@@ -12,19 +12,11 @@ RERANK = 30
 """At least so many of the best by code are ranked again by their vectors."""
 
 
-@kernel
+@summing_kernel
 def exact_cosine(embeddings, node, query):
-    """Inner product of a row and a query, float32, in 16 partial sums that the processor's vectors can hold."""
-    partial = np.zeros(16, dtype=np.float32)
-    length = query.shape[0]
-    whole = length - length % 16
-    for i in range(0, whole, 16):
-        for lane in range(16):
-            partial[lane] += embeddings[node, i + lane] * query[i + lane]
+    """Inner product of a row and a query, float32."""
     total = np.float32(0)
-    for lane in range(16):
-        total += partial[lane]
-    for i in range(whole, length):
+    for i in range(query.shape[0]):
         total += embeddings[node, i] * query[i]
     return total
 
@@ -76,9 +68,9 @@ def search_graph(
     quantise_query(query, weights)
     none = np.empty(0, dtype=np.int32)
     node = descend(codes, none, upper, offsets, weights, entry, top, 0)
-    visited[node] = epoch
+    visited[node] = np.uint8(epoch)
     pool[0] = pack(cost(codes, none, node, weights), node)
-    size = beam(codes, none, links, offsets, 0, weights, pool, 1, ef, visited, epoch, fresh)
+    size = beam(codes, none, links, offsets, 0, weights, pool, 1, ef, visited, np.uint8(epoch), fresh)
     count = gather(pool, size, blocked, max(k, RERANK), nodes)
     return rank(embeddings, query, nodes, count, k, out_ids, out_cosines)
 
@@ -112,6 +104,6 @@ def search_many(
         epoch += 1
         search_graph(
             codes, links, upper, offsets, entry, top, embeddings, queries[i], weights, k, ef, blocked,
-            pool, visited, np.uint8(epoch), fresh, nodes, out_ids[i], out_cosines[i],
+            pool, visited, epoch, fresh, nodes, out_ids[i], out_cosines[i],
         )  # fmt: skip
     return epoch

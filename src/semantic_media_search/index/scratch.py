@@ -1,0 +1,58 @@
+"""What a search needs besides the index: marks of nodes seen, and room for candidates and answers."""
+
+from collections import deque
+
+import numpy as np
+
+from semantic_media_search.index.graph import I32
+from semantic_media_search.records import F32, I64, U8
+
+
+class Scratch:
+    """Scratch memory of one search at a time, over `count` nodes."""
+
+    def __init__(self, count: int, links: int, stride: int):
+        self.visited: U8 = np.zeros(count, np.uint8)
+        self.fresh: I32 = np.empty(links, np.int32)
+        self.weights = np.empty(stride, np.int8)
+        self.pool: I64 = np.empty(0, np.int64)
+        self.nodes: I64 = np.empty(0, np.int64)
+        self.ids: I64 = np.empty(0, np.int64)
+        self.cosines: F32 = np.empty(0, np.float32)
+        self.epoch = 0
+
+    def next_epoch(self) -> int:
+        """The next mark for `visited`, 1 to 255; the marks are cleared when all were used."""
+        if self.epoch == 255:
+            self.visited[:] = 0
+            self.epoch = 0
+        self.epoch += 1
+        return self.epoch
+
+    def make_room(self, candidates: int, answers: int) -> None:
+        """See to it that so many candidates and answers fit."""
+        if len(self.pool) < candidates:
+            self.pool, self.nodes = np.empty(candidates, np.int64), np.empty(candidates, np.int64)
+        if len(self.ids) < answers:
+            self.ids, self.cosines = np.empty(answers, np.int64), np.empty(answers, np.float32)
+
+
+class ScratchPool:
+    """Hands out scratch memory to searches in any number of threads, and takes it back."""
+
+    def __init__(self, count: int, links: int, stride: int):
+        self._sizes = (count, links, stride)
+        self._free: deque[Scratch] = deque()
+
+    def take(self, candidates: int, answers: int = 0) -> Scratch:
+        """Scratch memory that nobody else uses; `give` it back."""
+        try:
+            scratch = self._free.pop()
+        except IndexError:
+            scratch = Scratch(*self._sizes)
+        scratch.make_room(candidates, answers)
+        return scratch
+
+    def give(self, scratch: Scratch) -> None:
+        """Take scratch memory back."""
+        self._free.append(scratch)
