@@ -2,7 +2,7 @@
 
 import argparse
 
-from semantic_media_search.benchmark import query_command, retrieval_command
+from semantic_media_search.benchmark import index_command, query_command, retrieval_command
 from semantic_media_search.cli.commands.models import encoder_loader
 from semantic_media_search.cli.console import Console
 from semantic_media_search.config import Settings
@@ -23,6 +23,9 @@ def build_parser(common: argparse.ArgumentParser) -> argparse.ArgumentParser:
     text = "how well words find photographs, for any model and any folder of captioned photographs"
     retrieval = kinds.add_parser("retrieval", parents=[common], help=text, description=text)
     retrieval_command.add_arguments(retrieval)
+    text = "the index beside hnswlib on the same vectors: recall, speed, build"
+    index = kinds.add_parser("index", parents=[common], help=text, description=text)
+    index_command.add_arguments(index)
     return parser
 
 
@@ -30,6 +33,9 @@ def run_benchmark(arguments: argparse.Namespace, settings: Settings, console: Co
     """Measure, print, write."""
     if arguments.kind == "retrieval":
         retrieval_command.run(arguments, console.result)
+        return 0
+    if arguments.kind == "index":
+        index_command.run(arguments, console.result)
         return 0
     library = Library(settings, encoder_loader(settings, console))
     query_command.run(arguments, library, console.result, query_command.scratch_like(library))
