@@ -202,3 +202,32 @@ def test_filters_narrow_a_search(run: Run, photos: Path) -> None:
     code, _, err = run("search", "red", "--after", "soon")
     assert code == 1
     assert "--after is 'soon'" in err
+
+
+def test_nothing_to_read_is_said_and_nothing_is_made(run: Run, tmp_path: Path) -> None:
+    code, _, err = run("update")
+    assert code == 1
+    assert "name a folder" in err
+    assert not (tmp_path / "data").exists()
+
+
+def test_folders_of_ones_own_make_no_raw_folder(run: Run, photos: Path, tmp_path: Path) -> None:
+    assert run("update", str(photos))[0] == 0
+    assert not (tmp_path / "data" / "raw").exists()
+
+
+def test_more_results_than_there_are(run: Run, photos: Path) -> None:
+    run("update", str(photos))
+    assert len(run("search", "red", "-k", "1000000000")[1].splitlines()) == 6
+
+
+def test_a_full_disk_is_one_line(run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from semantic_media_search.library import ingest_run
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ingest_run, "write_frame", full)
+    code, _, err = run("ingest", str(photos), "--quiet")
+    assert code == 1
+    assert "No space left on device; what was finished is kept" in err

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -132,11 +133,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MediaSearchError as error:
         console.error(str(error))
         return EXIT_FAILED
+    except (OSError, sqlite3.Error) as error:
+        if isinstance(error, BrokenPipeError):
+            # The reader (`| head`) has seen enough; what is still buffered must not fail at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return EXIT_OK
+        console.error(f"{error}; what was finished is kept: mend the cause and run this again")
+        return EXIT_FAILED
     except KeyboardInterrupt:
         console.error("stopped; what was finished is kept, run the command again to go on")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # the reader (`| head`) has seen enough
-        return EXIT_OK

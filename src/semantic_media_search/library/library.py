@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings.encoder import Encoder
-from semantic_media_search.errors import LibraryNotFoundError, SourceFolderError
+from semantic_media_search.errors import LibraryCorruptError, LibraryNotFoundError, SourceFolderError
 from semantic_media_search.ingest.catalog import Commit, Root
 from semantic_media_search.ingest.discovery import path_to_text
 from semantic_media_search.ingest.scan import Changes, compare
@@ -84,7 +84,7 @@ class Library:
             commit = self.commit()
             try:
                 return LibraryView(self.paths, self._readers, self._encoder_for(commit), commit)
-            except OSError:
+            except (OSError, LibraryCorruptError):
                 # A commit that came in between may have removed the files that this one names.
                 if attempt == _OPEN_ATTEMPTS - 1 or self.commit().commit_id == commit.commit_id:
                     raise

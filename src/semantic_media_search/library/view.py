@@ -60,6 +60,7 @@ class LibraryView:
         self.store = EmbeddingStore(folder, self.generation.rows, self.generation.model.dim)
         self.index = self._open_index(folder)
         self._queries: dict[str, F32] = {}
+        self._queries_lock = threading.Lock()
         self._encoder = encoder
         self._facts: FrameFacts | None = None
         self._calibration: Calibration | None = None
@@ -96,9 +97,10 @@ class LibraryView:
         vector = self._queries.get(text)
         if vector is None:
             vector = self.encoder.encode_texts([text])[0]
-            while len(self._queries) >= _CACHED_QUERIES:
-                self._queries.pop(next(iter(self._queries)), None)
-            self._queries[text] = vector
+            with self._queries_lock:
+                while len(self._queries) >= _CACHED_QUERIES:
+                    self._queries.pop(next(iter(self._queries)))
+                self._queries[text] = vector
         return vector
 
     def search_text(

@@ -127,6 +127,7 @@ class ImageRetriever:
         """
         if k < 1:
             raise QueryError(f"k is {k}; ask for at least 1 result")
+        k = min(k, len(self.emb_store.frame_ids))
         split = self._indexed
         hits: list[tuple[int, float]] = []
         if split and self.index is not None:

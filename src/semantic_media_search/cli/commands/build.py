@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from semantic_media_search.cli.commands.models import encoder_loader, model_for_writing
 from semantic_media_search.cli.console import Console, StageProgress
 from semantic_media_search.config import Settings
+from semantic_media_search.errors import LibraryNotFoundError, SourceFolderError
 from semantic_media_search.library import Library
 from semantic_media_search.library.index_run import IndexSummary
 from semantic_media_search.library.summary import IngestSummary
@@ -22,7 +23,7 @@ def run_ingest(arguments: argparse.Namespace, settings: Settings, console: Conso
     library = Library(settings, encoder_loader(settings, console))
     if arguments.dry_run:
         return _preview(library, arguments, settings, console)
-    library.add_roots(arguments.folders, raw=settings.raw)
+    add_folders(library, arguments, settings)
     with progress_on(console) as progress:
         summary = library.ingest(progress)
     _report(console, summary, None, as_json=arguments.json)
@@ -45,11 +46,28 @@ def run_update(arguments: argparse.Namespace, settings: Settings, console: Conso
     library = Library(settings, encoder_loader(settings, console))
     if arguments.dry_run:
         return _preview(library, arguments, settings, console)
-    library.add_roots(arguments.folders, raw=settings.raw)
+    add_folders(library, arguments, settings)
     with progress_on(console) as progress:
         summary, indexed = library.update(model_for_writing(library, settings, console), progress)
     _report(console, summary, indexed, as_json=arguments.json)
     return _exit_code(arguments, summary)
+
+
+def add_folders(library: Library, arguments: argparse.Namespace, settings: Settings) -> None:
+    """Add the folders that were named, and the raw folder where there is one or it was asked for.
+
+    Raises SourceFolderError where there is nothing to read at all.
+    """
+    raw = settings.raw if getattr(arguments, "raw", None) or settings.raw.is_dir() else None
+    if raw is None and not arguments.folders:
+        try:
+            library.commit()
+        except LibraryNotFoundError:
+            raise SourceFolderError(
+                f"there is nothing to read: name a folder, or put photos into {settings.raw / 'images'} "
+                f"and videos into {settings.raw / 'videos'}"
+            ) from None
+    library.add_roots(arguments.folders, raw=raw)
 
 
 def _preview(library: Library, arguments: argparse.Namespace, settings: Settings, console: Console) -> int:

@@ -4,7 +4,7 @@ import argparse
 import signal
 import threading
 
-from semantic_media_search.cli.commands.build import progress_on, summary_lines
+from semantic_media_search.cli.commands.build import add_folders, progress_on, summary_lines
 from semantic_media_search.cli.commands.models import encoder_loader, model_for_writing
 from semantic_media_search.cli.console import Console
 from semantic_media_search.config import Settings
@@ -15,7 +15,7 @@ from semantic_media_search.library.watch import changes
 def run_watch(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
     """Update now and after every change in the library's folders, until Ctrl-C."""
     library = Library(settings, encoder_loader(settings, console))
-    library.add_roots(arguments.folders, raw=settings.raw)
+    add_folders(library, arguments, settings)
     model = model_for_writing(library, settings, console)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
