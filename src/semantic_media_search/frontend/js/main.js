@@ -19,7 +19,7 @@ const RETRY_MS = 2000;
 
 let view = address.read();
 let typing = 0;
-let lastTyped = 0;
+let lastTyped = -Infinity;
 let retrying = 0;
 let settled = Promise.resolve();
 
@@ -183,7 +183,7 @@ function typed() {
 words.addEventListener("input", typed);
 byId("search").addEventListener("submit", (event) => {
   event.preventDefault();
-  lastTyped = 0;
+  lastTyped = -Infinity;
   clearTimeout(typing);
   const same = words.value === view.q;
   const ready = same ? settled : go({ q: words.value, at: null, open: null, t: null });
