@@ -231,3 +231,16 @@ def test_a_full_disk_is_one_line(run: Run, photos: Path, monkeypatch: pytest.Mon
     code, _, err = run("ingest", str(photos), "--quiet")
     assert code == 1
     assert "No space left on device; what was finished is kept" in err
+
+
+def test_a_port_that_is_taken_is_said(run: Run) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, _, err = run("serve", "--port", str(port))
+    assert code == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in err
+    assert "--port" in err

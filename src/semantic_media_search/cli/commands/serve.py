@@ -2,6 +2,7 @@
 
 import argparse
 import ipaddress
+import socket
 
 from semantic_media_search.cli.commands.models import encoder_loader
 from semantic_media_search.cli.console import Console
@@ -22,6 +23,7 @@ def run_serve(arguments: argparse.Namespace, settings: Settings, console: Consol
             f"host is {settings.host!r}, which others can reach: give a --token that they must show, "
             "or leave --host away to serve this machine only"
         )
+    _require_free(settings.host, settings.port)
     library = Library(settings, encoder_loader(settings, console))
     console.info(f"Serving http://{settings.host}:{settings.port} until Ctrl-C")
     uvicorn.run(create_app(settings, library), host=settings.host, port=settings.port, log_level="warning")
@@ -35,3 +37,17 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _require_free(host: str, port: int) -> None:
+    """Raise ConfigError where nothing can listen at this address: better now than after a library was opened."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}; choose another port with --port "
+            "(or `make run PORT=...`)"
+        ) from error
