@@ -3,6 +3,7 @@
 import numpy as np
 
 from semantic_media_search.index.graph import Graph
+from semantic_media_search.index.walk import EXPANDED_TOGETHER
 
 
 def dot(code_row, weights) -> int:
@@ -39,15 +40,13 @@ def beam(codes, links, weights, entry: int, ef: int) -> list[int]:
     cost = {entry: -dot(codes[entry], weights)}
     best, expanded = [entry], set()
     while True:
-        waiting = [node for node in best if node not in expanded]
+        waiting = [node for node in best if node not in expanded][:EXPANDED_TOGETHER]
         if not waiting:
             return best
-        node = waiting[0]
-        expanded.add(node)
-        for neighbor in links[node]:
-            if neighbor >= 0 and int(neighbor) not in cost:
-                cost[int(neighbor)] = -dot(codes[neighbor], weights)
-                best = sorted([*best, int(neighbor)], key=lambda n: (cost[n], n))[:ef]
+        expanded.update(waiting)
+        met = {int(neighbor) for node in waiting for neighbor in links[node] if neighbor >= 0} - cost.keys()
+        cost |= {node: -dot(codes[node], weights) for node in met}
+        best = sorted([*best, *met], key=lambda node: (cost[node], node))[:ef]
 
 
 def reached(graph: Graph) -> set[int]:

@@ -7,9 +7,9 @@ import naive_index as naive
 from semantic_media_search.index import codes as coding
 from semantic_media_search.index.hnsw import HNSWIndex
 from semantic_media_search.index.instructions import dot, plain_dot
-from semantic_media_search.index.link import own_shift, select_neighbors
+from semantic_media_search.index.link import select_neighbors
 from semantic_media_search.index.pool import cost_of, insert, node_of, pack
-from semantic_media_search.index.walk import beam, cost
+from semantic_media_search.index.walk import EXPANDED_TOGETHER, beam, cost
 from vectors import clustered
 
 NO_NORMS = np.empty(0, np.int32)
@@ -77,7 +77,7 @@ def test_the_beam_is_algorithm_2(index: HNSWIndex) -> None:
         pool[0] = pack(cost(codes, NO_NORMS, graph.entry, weights), graph.entry)
         visited = np.zeros(300, np.uint8)
         visited[graph.entry] = 1
-        fresh = np.empty(8, np.int32)
+        fresh = np.empty(EXPANDED_TOGETHER * graph.links.shape[1], np.int32)
         size = beam(
             codes, NO_NORMS, graph.links, graph.offsets, 0, weights, pool, 1, 16, visited, np.uint8(1), fresh
         )
@@ -92,11 +92,11 @@ def test_choosing_neighbors_is_algorithm_4(index: HNSWIndex) -> None:
     for node in range(0, 300, 17):
         apart = ((values - values[node]) ** 2).sum(axis=1)
         nearest = [int(n) for n in np.lexsort((np.arange(300), apart)) if n != node][:40]
-        coding.row_weights(codes, node, weights)
+        total = coding.row_weights(codes, node, weights)
+        assert total == values[node].sum()
         pool = np.array([pack(cost(codes, norms, n, weights), n) for n in nearest])
         row = np.full(10, -7, np.int32)
-        count = select_neighbors(
-            codes, norms, np.int64(norms[node]) + own_shift(weights), pool, len(pool), 6, other, row
-        )
+        own_norm = np.int64(norms[node]) + 256 * total
+        count = select_neighbors(codes, norms, own_norm, pool, len(pool), 6, other, row)
         assert row[:count].tolist() == naive.select_neighbors(codes, node, nearest, 6)
         assert (row[count:] == -1).all()

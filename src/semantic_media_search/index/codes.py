@@ -70,9 +70,16 @@ def quantise_query(query, weights):
 
 @kernel
 def row_weights(codes, row, weights):
-    """Fill `weights`, int8 [stride], with a row's own code, so that rows can be held against one another."""
+    """Fill `weights`, int8 [stride], with a row's own code, v = u - 128, so that rows can be held against one another.
+
+    Returns sum(v), int64: dot() takes unsigned codes, and sum(v' * v) = dot(u', v) - 128 * sum(v).
+    """
+    total = np.int32(0)
     for i in range(weights.shape[0]):
-        weights[i] = np.int8(np.int32(codes[row, i]) - 128)
+        value = np.int32(codes[row, i]) - np.int32(128)
+        weights[i] = np.int8(value)
+        total = np.int32(total + value)
+    return np.int64(total)
 
 
 @kernel

@@ -21,7 +21,7 @@ from semantic_media_search.index.graph import I32, Graph, empty_graph, grown
 from semantic_media_search.index.invariants import check_graph
 from semantic_media_search.index.pool import NODE_LIMIT
 from semantic_media_search.index.scratch import ScratchPool
-from semantic_media_search.index.search import RERANK, search_graph, search_many, search_scan
+from semantic_media_search.index.search import reranked, search_graph, search_many, search_scan
 from semantic_media_search.records import F32, I64, U8, BoolMask
 
 logger = logging.getLogger(__name__)
@@ -256,7 +256,7 @@ class HNSWIndex:
         return blocked, len(self) - int(np.count_nonzero(blocked))
 
     def _walk(self, query: F32, k: int, ef: int) -> list[tuple[int, float]]:
-        graph, scratch = self._graph, self._scratch.take(max(ef, RERANK), k)
+        graph, scratch = self._graph, self._scratch.take(max(ef, reranked(k)), k)
         ids, cosines = scratch.ids, scratch.cosines
         found = search_graph(
             self._codes, graph.links, graph.upper, graph.offsets, graph.entry, graph.top, self.embeddings, query,
@@ -270,7 +270,7 @@ class HNSWIndex:
     def _walk_many(
         self, queries: F32, start: int, stop: int, k: int, ef: int, blocked: U8, ids: I64, cosines: F32
     ) -> None:
-        graph, scratch = self._graph, self._scratch.take(max(ef, RERANK))
+        graph, scratch = self._graph, self._scratch.take(max(ef, reranked(k)))
         scratch.epoch = search_many(
             self._codes, graph.links, graph.upper, graph.offsets, graph.entry, graph.top, self.embeddings, queries,
             start, stop, scratch.weights, k, ef, blocked, scratch.pool, scratch.visited, scratch.epoch,
@@ -279,7 +279,7 @@ class HNSWIndex:
         self._scratch.give(scratch)
 
     def _scan(self, queries: F32, nodes: I64, k: int, ids: I64, cosines: F32) -> None:
-        limit = min(len(nodes), max(3 * k, 2 * RERANK))
+        limit = min(len(nodes), 2 * reranked(k))
         scratch = self._scratch.take(limit)
         for number, query in enumerate(queries):
             search_scan(
@@ -321,7 +321,8 @@ class HNSWIndex:
             )
         try:
             index = cls(header.dim, header.m, header.ef_construction, header.seed)
-            arrays = {name: section.array for name, section in sections.items()}
+            # Plain arrays: handing a kernel a memmap costs a microsecond each, handing it an array a tenth of one.
+            arrays = {name: np.asarray(section.array) for name, section in sections.items()}
             graph = Graph(
                 arrays["levels"],
                 arrays["links"],
@@ -340,7 +341,6 @@ class HNSWIndex:
         index._graph, index._scale, index.fingerprint = graph, header.scale, header.fingerprint
         index._blocked, index._deleted = blocked, int(np.count_nonzero(blocked))
         index.embeddings, index._fitted = embeddings[: header.count], header.count
-        index._scratch = index._fresh_scratch()
         index._scratch = index._fresh_scratch()
         index._file = (path, sections)
         return index

@@ -1,9 +1,12 @@
-"""The compiler's flags, written down once.
+"""How kernels are compiled, written down once.
 
-`nnan` and `ninf` stay out of them: infinity is a sentinel. Compiled code is kept in Numba's cache, per processor.
+`nnan` and `ninf` stay out of the flags: infinity is a sentinel. Compiled code is kept in Numba's cache, per processor;
+beside the package, or in the user's own cache where that cannot be written to.
 """
 
+import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -12,19 +15,34 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 JIT_DISABLED: bool = bool(getattr(numba.config, "DISABLE_JIT", False))
 
-_kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+def source_stamp(folder: Path) -> tuple[tuple[str, int], ...]:
+    """The name and CRC-32 of every source file in a folder."""
+    return tuple((path.name, zlib.crc32(path.read_bytes())) for path in sorted(folder.glob("*.py")))
 
 
-_summing = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract"})
+_STAMP = source_stamp(Path(__file__).parent)
+
+
+def _compiled(function: Callable[..., Any], fastmath: Any = False) -> Any:
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
+    try:
+        compiled = numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # there is no folder that compiled code could be kept in
+        return numba.njit(**options)(function)
+    # Numba looks only at the file that a kernel is in, and would go on using one that has kernels of other files
+    # built into it after those have changed.
+    cache_file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if cache_file is not None:
+        cache_file._source_stamp = _STAMP
+    return compiled
 
 
 def summing_kernel(function: F) -> F:
     """As `kernel`, for sums of floats that may be added up in any order, so that vectors of them can be."""
-    compiled: Any = _summing(function)
-    return cast("F", compiled)
+    return cast("F", _compiled(function, {"reassoc", "nsz", "contract"}))
 
 
 def kernel(function: F) -> F:
     """Compile a module-level function over flat arrays; it runs without the interpreter's lock."""
-    compiled: Any = _kernel(function)
-    return cast("F", compiled)
+    return cast("F", _compiled(function))

@@ -8,7 +8,7 @@ links in, all of its own together.
 import numpy as np
 
 from semantic_media_search.index.codes import row_weights
-from semantic_media_search.index.instructions import dot
+from semantic_media_search.index.instructions import dot, prefetch_row
 from semantic_media_search.index.jit import kernel
 from semantic_media_search.index.pool import cost_of, insert, node_of, pack
 from semantic_media_search.index.walk import beam, cost, descend, link_row
@@ -29,12 +29,7 @@ def select_neighbors(codes, norms, own_norm, pool, size, limit, weights, row):
             if 4 * copies >= limit:
                 continue
             copies += 1
-        row_weights(codes, candidate, weights)
-        # dot() takes unsigned codes: sum(v * v') = dot(u', v) - 128 * sum(v), with v = u - 128.
-        shift = np.int64(0)
-        for j in range(weights.shape[0]):
-            shift += np.int64(weights[j])
-        shift *= 128
+        shift = 128 * row_weights(codes, candidate, weights)
         good = True
         for j in range(kept):
             product = np.int64(dot(codes, row[j], weights)) - shift
@@ -53,15 +48,6 @@ def select_neighbors(codes, norms, own_norm, pool, size, limit, weights, row):
 
 
 @kernel
-def own_shift(weights):
-    """256 * sum(w): what turns |u|^2 - 2 dot(u, w) into |v|^2 - 2 sum(v * w), v = u - 128."""
-    total = np.int64(0)
-    for j in range(weights.shape[0]):
-        total += np.int64(weights[j])
-    return 256 * total
-
-
-@kernel
 def find_links(
     codes, norms, links, upper, offsets, levels, entry, top, start, stop, ef, weights, other, pool, visited,
     epoch, fresh,
@@ -71,8 +57,8 @@ def find_links(
     They are written into the nodes' own rows, which no search reads yet. Returns the last epoch used up.
     """
     for node in range(start, stop):
-        row_weights(codes, node, weights)
-        shift = own_shift(weights)
+        # What turns |v'|^2 - 2 dot(u', v) into |v'|^2 - 2 sum(v' * v).
+        shift = 256 * row_weights(codes, node, weights)
         level = min(np.int64(levels[node]), np.int64(top))
         at = descend(codes, norms, upper, offsets, weights, entry, top, level)
         size = 0
@@ -107,6 +93,8 @@ def take_links(codes, norms, links, owners, rows, sources, bounds, start, stop, 
     or is empty where a row is its node.
     """
     for group in range(start, stop):
+        if group + 2 < stop:
+            prefetch_row(links, rows[group + 2])
         row = links[rows[group]]
         held = 0
         while held < row.shape[0] and row[held] >= 0:
@@ -117,9 +105,13 @@ def take_links(codes, norms, links, owners, rows, sources, bounds, start, stop, 
                 row[held + i - first] = sources[i]
             continue
         node = np.int64(owners[rows[group]]) if owners.shape[0] else np.int64(rows[group])
-        row_weights(codes, node, weights)
-        shift = own_shift(weights)
+        # What turns |v'|^2 - 2 dot(u', v) into |v'|^2 - 2 sum(v' * v).
+        shift = 256 * row_weights(codes, node, weights)
         size, capacity = 0, pool.shape[0]
+        for i in range(held):
+            prefetch_row(codes, row[i])
+        for i in range(first, last):
+            prefetch_row(codes, sources[i])
         for i in range(held):
             insert(pool, size, capacity, pack(cost(codes, norms, np.int64(row[i]), weights), row[i]))
             size += 1

@@ -34,15 +34,10 @@ def insert(pool, size, capacity, key):
     """Put a key into its place among the best `capacity`; returns the place, or `capacity` where there was none."""
     if size == capacity and key >= pool[size - 1]:
         return capacity
-    low, high = 0, size
-    while low < high:
-        middle = (low + high) >> 1
-        if pool[middle] < key:
-            low = middle + 1
-        else:
-            high = middle
-    last = size if size < capacity else capacity - 1
-    for i in range(last, low, -1):
-        pool[i] = pool[i - 1]
-    pool[low] = key
-    return low
+    # Few candidates and most of them near the end: moving on while looking beats a binary search.
+    place = size if size < capacity else capacity - 1
+    while place > 0 and pool[place - 1] > key:
+        pool[place] = pool[place - 1]
+        place -= 1
+    pool[place] = key
+    return place

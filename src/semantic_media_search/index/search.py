@@ -8,8 +8,14 @@ from semantic_media_search.index.jit import kernel, summing_kernel
 from semantic_media_search.index.pool import insert, node_of, pack
 from semantic_media_search.index.walk import beam, cost, descend
 
-RERANK = 30
-"""At least so many of the best by code are ranked again by their vectors."""
+
+@kernel
+def reranked(k):
+    """How many of the best by code are ranked again by their vectors, for k answers.
+
+    On sentence vectors four more than k give what thirty more do; the rest is for vectors that codes fit less well.
+    """
+    return k + max(10, k >> 1)
 
 
 @summing_kernel
@@ -71,7 +77,7 @@ def search_graph(
     visited[node] = np.uint8(epoch)
     pool[0] = pack(cost(codes, none, node, weights), node)
     size = beam(codes, none, links, offsets, 0, weights, pool, 1, ef, visited, np.uint8(epoch), fresh)
-    count = gather(pool, size, blocked, max(k, RERANK), nodes)
+    count = gather(pool, size, blocked, reranked(k), nodes)
     return rank(embeddings, query, nodes, count, k, out_ids, out_cosines)
 
 

@@ -10,6 +10,9 @@ from semantic_media_search.index.instructions import dot, prefetch_row
 from semantic_media_search.index.jit import kernel
 from semantic_media_search.index.pool import insert, node_of, pack
 
+EXPANDED_TOGETHER = 2
+"""Candidates whose neighbors are asked for from memory at once: a lone node's are too few to fill the wait."""
+
 
 @kernel
 def cost(codes, norms, node, weights):
@@ -45,37 +48,54 @@ def descend(codes, norms, upper, offsets, weights, node, top, bottom):
 
 
 @kernel
+def expand(codes, links, row, visited, epoch, fresh, count):
+    """Add the neighbors in `links[row]` not met before to `fresh`, after its first `count`; returns how many it has.
+
+    They are marked in `visited` and their codes asked for.
+    """
+    for i in range(links.shape[1]):
+        neighbor = links[row, i]
+        if neighbor < 0:
+            break
+        if visited[neighbor] != epoch:
+            visited[neighbor] = epoch
+            fresh[count] = neighbor
+            count += 1
+            prefetch_row(codes, neighbor)
+    return count
+
+
+@kernel
 def beam(codes, norms, links, offsets, level, weights, pool, size, ef, visited, epoch, fresh):
     """Search one layer: expand the best unexpanded of the `ef` best, until all of them are (algorithm 2).
 
     `pool`, int64 [>= ef], holds `size` keys to begin with, whose nodes are marked in `visited`; returns how many
-    it holds in the end, best first. `fresh`, int32 [links a row], is scratch. Neighbors are collected first and
-    asked for from memory together, then compared.
+    it holds in the end, best first. `fresh`, int32 [EXPANDED_TOGETHER * links a row], is scratch.
+
+    A search waits for memory above all. So the best EXPANDED_TOGETHER candidates are expanded at once, all of their
+    neighbors are asked for before the first is compared, and so are the links of candidates that are likely next.
     """
     cursor = 0
     while cursor < size:
-        key = pool[cursor]
-        if key & 1:
+        count, expanded = 0, 0
+        while cursor < size and expanded < EXPANDED_TOGETHER:
+            if not pool[cursor] & 1:
+                pool[cursor] |= 1
+                row = link_row(offsets, level, node_of(pool[cursor]))
+                count = expand(codes, links, row, visited, epoch, fresh, count)
+                expanded += 1
             cursor += 1
-            continue
-        pool[cursor] = key | 1
-        row = links[link_row(offsets, level, node_of(key))]
-        count = 0
-        for i in range(row.shape[0]):
-            neighbor = row[i]
-            if neighbor < 0:
-                break
-            if visited[neighbor] != epoch:
-                visited[neighbor] = epoch
-                fresh[count] = neighbor
-                count += 1
-                prefetch_row(codes, neighbor)
-        cursor += 1
+        if cursor < size:
+            prefetch_row(links, link_row(offsets, level, node_of(pool[cursor])))
         first = size
         for i in range(count):
-            place = insert(pool, size, ef, pack(cost(codes, norms, fresh[i], weights), fresh[i]))
-            if place < ef:
-                size = min(size + 1, ef)
-                first = min(first, place)
+            key = pack(cost(codes, norms, fresh[i], weights), fresh[i])
+            if size == ef and key >= pool[size - 1]:
+                continue
+            place = insert(pool, size, ef, key)
+            size = min(size + 1, ef)
+            first = min(first, place)
+            if place < cursor + EXPANDED_TOGETHER:
+                prefetch_row(links, link_row(offsets, level, np.int64(fresh[i])))
         cursor = min(cursor, first)
     return size
