@@ -107,7 +107,7 @@ class HNSWIndex:
     def _grow(self, embeddings: F32, threads: int) -> None:
         before, count = len(self), len(embeddings)
         if count == before:
-            self.embeddings = embeddings
+            self.embeddings = np.asarray(embeddings)
             return
         logger.debug("linking rows %d to %d", before, count)
         held = coding.aligned_zeros(count, self._codes.shape[1])
@@ -127,7 +127,7 @@ class HNSWIndex:
         _share(encode, start, count, threads)
         graph = grown(self._graph, count, self.seed)
         Builder(graph, held, norms, self.ef_construction, threads).link(before, count)
-        self._graph, self._codes, self._norms, self.embeddings = graph, held, norms, embeddings
+        self._graph, self._codes, self._norms, self.embeddings = graph, held, norms, np.asarray(embeddings)
         if len(self._blocked):
             self._blocked = np.concatenate([self._blocked, np.zeros(count - before, np.uint8)])
         self._scratch = self._fresh_scratch()
@@ -340,7 +340,7 @@ class HNSWIndex:
         check_graph(path, header, graph, index._codes, index._norms, blocked)
         index._graph, index._scale, index.fingerprint = graph, header.scale, header.fingerprint
         index._blocked, index._deleted = blocked, int(np.count_nonzero(blocked))
-        index.embeddings, index._fitted = embeddings[: header.count], header.count
+        index.embeddings, index._fitted = np.asarray(embeddings)[: header.count], header.count
         index._scratch = index._fresh_scratch()
         index._file = (path, sections)
         return index
