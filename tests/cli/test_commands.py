@@ -222,12 +222,12 @@ def test_more_results_than_there_are(run: Run, photos: Path) -> None:
 
 
 def test_a_full_disk_is_one_line(run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from semantic_media_search.library import ingest_run
+    from semantic_media_search.library.writer import FrameFlusher
 
-    def full(*_: object) -> int:
+    def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(ingest_run, "write_frame", full)
+    monkeypatch.setattr(FrameFlusher, "write", full)
     code, _, err = run("ingest", str(photos), "--quiet")
     assert code == 1
     assert "No space left on device; what was finished is kept" in err

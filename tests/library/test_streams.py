@@ -65,3 +65,24 @@ def test_a_consumer_that_stops_early_leaves_no_thread_behind() -> None:
     assert next(stream) == 0
     stream.close()
     assert threading.active_count() == before
+
+
+def test_an_interrupt_reaches_jobs_that_wait() -> None:
+    released = threading.Event()
+
+    def job() -> Iterator[int]:
+        yield 1
+        released.wait(30)
+
+    stream = ordered([job, job], 2, ahead=2, buffer=1, interrupt=released.set)
+    assert next(stream) == 1
+    began = time.monotonic()
+    stream.close()
+    assert time.monotonic() - began < 10
+    assert released.is_set()
+
+
+def test_a_stream_that_ends_by_itself_interrupts_nothing() -> None:
+    called = threading.Event()
+    assert list(ordered([partial(_count, 0, 3)], 1, ahead=1, buffer=1, interrupt=called.set)) == [0, 1, 2]
+    assert not called.is_set()

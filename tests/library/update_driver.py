@@ -1,5 +1,6 @@
 """Runs one update in a process of its own, for tests that kill it: `update_driver.py LIBRARY PHOTOS`."""
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -20,7 +21,10 @@ class SlowEncoder(ColourEncoder):
 
 
 def main() -> None:
-    ingest_run.COMMIT_FRAMES = 4  # many commits, so that kills fall around them
+    if "NO_EARLY_COMMITS" in os.environ:
+        ingest_run.COMMIT_FRAMES, ingest_run.COMMIT_SECONDS = 10**9, 1e9
+    else:
+        ingest_run.COMMIT_FRAMES = 4  # many commits, so that kills fall around them
     library_folder, photos = map(Path, sys.argv[1:])
     library = Library(Settings(library=library_folder, threads=2, batch_size=2), lambda _: SlowEncoder())
     library.add_roots([photos])

@@ -3,9 +3,11 @@
 import io
 import os
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,11 @@ from semantic_media_search.ingest.isolated import IsolatedReaders
 from semantic_media_search.ingest.video_ingest import read_video
 from semantic_media_search.media.isolation import Message, WorkerPool, read_message, write_message
 from video_makers import write_video
+
+
+@pytest.fixture(autouse=True)
+def _workers_find_the_faulty_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
 
 
 def pool(size: int = 1, timeout: float = 30.0) -> WorkerPool:
@@ -153,3 +160,45 @@ def test_errors_of_a_worker_are_the_same(tmp_path: Path) -> None:
             list(readers.read_video(str(tmp_path / "b.mp4")))
         with pytest.raises(MediaUnreadableError, match="No such file"):
             list(readers.read_image(str(tmp_path / "gone.jpg")))
+
+
+def test_a_worker_that_cannot_be_started_costs_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, failures = subprocess.Popen, iter([OSError(24, "Too many open files")] * 2)
+
+    def popen(*arguments: Any, **options: Any) -> Any:
+        for failure in failures:
+            raise failure
+        return start(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    with pool() as workers:
+        for _ in range(2):
+            with pytest.raises(OSError, match="Too many open files"):
+                ask(workers, do="nothing")
+        assert ask(workers, do="nothing")
+
+
+def test_workers_run_nothing_from_the_folder_that_one_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("secrets", "fractions", "queue", "numpy"):
+        (tmp_path / f"{name}.py").write_text("open('harm', 'w')\nraise SystemExit(1)\n")
+    picture = save(tmp_path / "a.png", photo(60, 40))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH")
+    with IsolatedReaders(1) as readers:
+        assert len(list(readers.read_image(str(picture)))) == 1
+    assert not (tmp_path / "harm").exists()
+
+
+def test_an_interrupt_ends_work_at_once() -> None:
+    with pool() as workers:
+        answers = workers.run({"do": "hang"}, "a.mp4")
+        next(answers)
+        threading.Timer(0.2, workers.interrupt).start()
+        began = time.monotonic()
+        with pytest.raises(DecodeError):
+            next(answers)
+        assert time.monotonic() - began < 10
+        with pytest.raises(DecodeError, match="stopped"):
+            ask(workers, do="nothing")

@@ -34,6 +34,10 @@ class IsolatedReaders:
     def __exit__(self, *_: object) -> None:
         self._pool.close()
 
+    def interrupt(self) -> None:
+        """Stop what is being read now, from any thread; nothing more can be read."""
+        self._pool.interrupt()
+
     def read_image(self, path: str, *, max_side: int = 512, jpeg_quality: int = 90) -> SourceReader:
         """As `image_ingest.read_image`; a crash or hang of the decoder is a DecodeError."""
         return self._reader(IMAGE, path, {"max_side": max_side, "jpeg_quality": jpeg_quality})

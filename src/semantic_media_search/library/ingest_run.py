@@ -3,10 +3,9 @@
 With an embedder the vectors are made in the same pass, from the pixels that are in memory anyway.
 """
 
-import os
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -22,24 +21,30 @@ from semantic_media_search.library.progress import Progress
 from semantic_media_search.library.publish import publish
 from semantic_media_search.library.streams import ordered
 from semantic_media_search.library.summary import IngestSummary
-from semantic_media_search.library.writer import LibraryWriter, write_frame
+from semantic_media_search.library.writer import FrameFlusher, LibraryWriter
 from semantic_media_search.records import IMAGE, VIDEO, SkippedFile
 
 COMMIT_FRAMES = 256
 COMMIT_SECONDS = 4.0
 _FRAMES_WAITING = 16
-_SYNC_THREADS = 4
+_LOOK_AGAIN = -1
+"""The size stored for a file that could not be read this time: none that it can have, so that it is read again."""
 
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """How reading one file ended: with facts, with the finding that its content is known, or with a reason."""
+    """How reading one file ended: with facts, with the finding that its content is known, or with a reason.
+
+    `unread` says that the file itself could not be had this time (its disk went, it may not be read): that is no
+    verdict on what is in it.
+    """
 
     found: Found
     content_hash: str | None = None
     facts: SourceFacts | None = None
     same_content: bool = False
     reason: str | None = None
+    unread: bool = False
 
 
 class IngestRun:
@@ -57,7 +62,7 @@ class IngestRun:
         self._next_frame = writer.commit.next_frame
         self._rewritten = False
         self._done: list[tuple[_End, list[FrameRow]]] = []
-        self._unsynced: list[int] = []
+        self._flusher = FrameFlusher()
         self._last_commit = time.monotonic()
 
     def run(self) -> IngestSummary:
@@ -80,8 +85,7 @@ class IngestRun:
                     of_kind = [found for found in changes.to_read if found.candidate.kind == kind]
                     self._read(of_kind, stage, readers)
         finally:
-            for descriptor in self._unsynced:
-                os.close(descriptor)
+            self._flusher.close()
         publish(
             self._writer.paths,
             self._catalog,
@@ -98,33 +102,32 @@ class IngestRun:
         self._progress.start(stage, len(found), "files")
         jobs = (partial(_read_file, item, self._settings, readers) for item in found)
         frames: list[FrameRow] = []
-        for item in ordered(jobs, workers, ahead=4 * workers, buffer=_FRAMES_WAITING):
-            if isinstance(item, PreparedFrame):
-                frames.append(self._store(item))
-            else:
-                self._done.append((item, frames))
-                frames = []
-                self._progress.advance()
-                waiting = sum(len(of_one) for _, of_one in self._done)
-                if waiting >= COMMIT_FRAMES or time.monotonic() - self._last_commit > COMMIT_SECONDS:
-                    self._commit()
+        items = ordered(jobs, workers, ahead=4 * workers, buffer=_FRAMES_WAITING, interrupt=readers.interrupt)
+        with closing(items):  # an interrupt reaches the readers before anything waits for them
+            for item in items:
+                if isinstance(item, PreparedFrame):
+                    frames.append(self._store(item))
+                else:
+                    self._done.append((item, frames))
+                    frames = []
+                    self._progress.advance()
+                    waiting = sum(len(of_one) for _, of_one in self._done)
+                    if waiting >= COMMIT_FRAMES or time.monotonic() - self._last_commit > COMMIT_SECONDS:
+                        self._commit()
         self._commit()
         self._progress.finish()
 
     def _store(self, frame: PreparedFrame) -> FrameRow:
         frame_id = self._next_frame
         self._next_frame += 1
-        self._unsynced.append(write_frame(self._writer.paths.frame(frame_id), frame.jpeg))
+        self._flusher.write(self._writer.paths.frame(frame_id), frame.jpeg)
         if self._embedder is not None:
             self._embedder.add(frame_id, frame.pixels)
         return FrameRow(frame_id, frame.timestamp, frame.interval, frame.width, frame.height, frame.phash)
 
     def _commit(self) -> None:
         """Frames and vectors to the disk, then the one transaction that makes them count."""
-        with ThreadPoolExecutor(_SYNC_THREADS) as pool:
-            list(pool.map(os.fsync, self._unsynced))
-        while self._unsynced:
-            os.close(self._unsynced.pop())
+        self._flusher.flush()
         generation = self._embedder.flush() if self._embedder is not None else None
         with self._writer.committing(next_frame=self._next_frame, serve=generation):
             for end, frames in self._done:
@@ -149,6 +152,10 @@ class IngestRun:
             else:
                 summary.unchanged += 1
             return
+        if end.unread and not frames and known is not None and known.state != SKIPPED:
+            # What is known of it stays as it is; the sizes still differ, so the next run tries again.
+            summary.skipped.append(SkippedFile(here.path, end.reason or "it cannot be read"))
+            return
         if (
             known is not None
             and known.source_id is not None
@@ -164,9 +171,9 @@ class IngestRun:
                 root_id=end.found.root_id,
                 path=here.path,
                 kind=here.kind,
-                size=here.size,
+                size=_LOOK_AGAIN if end.unread else here.size,
                 mtime_ns=here.mtime_ns,
-                content_hash=end.content_hash,
+                content_hash=None if end.unread else end.content_hash,
                 state=OK if frames else SKIPPED,
                 reason=end.reason,
                 video_id=video_id,
@@ -219,6 +226,6 @@ def _read_file(found: Found, settings: Settings, readers: IsolatedReaders) -> It
         facts = reader.facts
         yield _End(found, digest, facts, reason=facts.problem)
     except OSError as error:
-        yield _End(found, digest, facts, reason=f"cannot be read: {error.strerror or error}")
+        yield _End(found, digest, facts, reason=f"cannot be read: {error.strerror or error}", unread=True)
     except MediaError as error:
         yield _End(found, digest, facts, reason=str(error))

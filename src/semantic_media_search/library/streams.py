@@ -7,7 +7,7 @@ not depend on which thread was faster, and memory does not grow with the work.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, Full, Queue
 from typing import Generic, TypeVar
@@ -67,13 +67,18 @@ class _Job(Generic[T]):
 
 
 def ordered(
-    jobs: Iterable[Callable[[], Iterable[T]]], workers: int, *, ahead: int, buffer: int
-) -> Iterator[T]:
+    jobs: Iterable[Callable[[], Iterable[T]]],
+    workers: int,
+    *,
+    ahead: int,
+    buffer: int,
+    interrupt: Callable[[], None] = lambda: None,
+) -> Generator[T]:
     """Yield every item of every job, in the order of the jobs, from `workers` threads.
 
     At most `ahead` jobs are begun or done before their turn, each with at most `buffer` items waiting. An error
     in a job is raised when its turn comes; the remaining jobs are then dropped, as they are when the consumer
-    stops early.
+    stops early (by closing this generator). `interrupt` is called then, so that no job under way is waited for long.
     """
     stopped = threading.Event()
     waiting: deque[_Job[T]] = deque()
@@ -87,6 +92,10 @@ def ordered(
                 yield from waiting.popleft().results()
         while waiting:
             yield from waiting.popleft().results()
+    except BaseException:
+        stopped.set()
+        interrupt()
+        raise
     finally:
         stopped.set()
         pool.shutdown(wait=True, cancel_futures=True)

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from semantic_media_search.records import ModelInfo
 # Frames are written in order by one process, so that what an interrupted run left is one run of ids; the
 # margin covers a file that is missing among them.
 _GAP = 64
+_FRAMES_A_LOT = 64
+_FLUSH_THREADS = 4
 
 
 class LibraryWriter:
@@ -149,17 +152,36 @@ def open_writer(root: Path) -> Iterator[LibraryWriter]:
         lock.release()
 
 
-def write_frame(path: Path, jpeg: bytes) -> int:
-    """Write one frame's file and return its open descriptor, for `sync_frames` to bring to the disk."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o644)
-    try:
+class FrameFlusher:
+    """Writes frame files and brings them to the disk in lots, by several threads: waiting for each would be slow.
+
+    A lot is small, so that few files are open at a time however many frames a video has.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[int] = []
+
+    def write(self, path: Path, jpeg: bytes) -> None:
+        """Write one frame's file; it is safe after the next `flush`."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(path, flags, 0o644)
+        self._open.append(descriptor)
         view = memoryview(jpeg)
         while view:
             view = view[os.write(descriptor, view) :]
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
+        if len(self._open) >= _FRAMES_A_LOT:
+            self.flush()
+
+    def flush(self) -> None:
+        """Return when all that was written is on the disk."""
+        with ThreadPoolExecutor(_FLUSH_THREADS) as pool:
+            list(pool.map(os.fsync, self._open))
+        self.close()
+
+    def close(self) -> None:
+        """Close what is open, on the disk or not."""
+        while self._open:
+            os.close(self._open.pop())
 
 
 def with_rows(generation: Generation, rows: int) -> Generation:

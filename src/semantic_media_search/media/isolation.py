@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -98,14 +99,25 @@ def _take_requests(requests: "queue.SimpleQueue[Message]") -> None:
     os._exit(0)
 
 
+_PACKAGES = str(Path(__file__).resolve().parents[2])
+_START = """
+import runpy, sys
+packages, module = sys.argv[1:]
+if packages not in sys.path:
+    sys.path.insert(0, packages)
+runpy.run_module(module, run_name="__main__")
+"""
+# Not `python -m`, which looks first into the folder that the person happens to be in: a file there that is called
+# like a module of Python's would be run.
+
+
 class _Worker:
     def __init__(self, module: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module],
+            [sys.executable, "-P", "-c", _START, _PACKAGES, module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
         )
         self.deadline: float | None = None
         self.hung = False
@@ -141,10 +153,14 @@ class WorkerPool:
 
         Raises DecodeError, naming `name`, if the worker crashes or hangs.
         """
-        worker = self._free.get() or _Worker(self._module)
-        self._busy.add(worker)
+        worker = self._free.get()
         whole = False
         try:
+            if self._closed.is_set():
+                raise DecodeError(f"{name} was not read: the reading was stopped")
+            if worker is None:
+                worker = _Worker(self._module)
+            self._busy.add(worker)
             assert worker.process.stdin is not None
             try:
                 write_message(worker.process.stdin, Message(request))
@@ -159,10 +175,17 @@ class WorkerPool:
                     yield message
             raise DecodeError(self._obituary(worker, name))
         finally:
-            self._busy.discard(worker)
-            if not whole:  # stopped half-way: what it would still send belongs to nobody
-                worker.kill()
+            if worker is not None:
+                self._busy.discard(worker)
+                if not whole:  # stopped half-way: what it would still send belongs to nobody
+                    worker.kill()
             self._free.put(worker if whole else None)
+
+    def interrupt(self) -> None:
+        """Stop the workers, also those at work: whoever waits for a reply gets a DecodeError, as does any later run."""
+        self._closed.set()
+        for worker in list(self._busy):
+            worker.process.kill()
 
     def close(self) -> None:
         """End all workers; waits for those at work."""

@@ -3,11 +3,13 @@
 import argparse
 import signal
 import threading
+from types import FrameType
 
 from semantic_media_search.cli.commands.build import add_folders, progress_on, summary_lines
 from semantic_media_search.cli.commands.models import encoder_loader, model_for_writing
 from semantic_media_search.cli.console import Console
 from semantic_media_search.config import Settings
+from semantic_media_search.errors import LibraryError
 from semantic_media_search.library import Library
 from semantic_media_search.library.watch import changes
 
@@ -17,16 +19,30 @@ def run_watch(arguments: argparse.Namespace, settings: Settings, console: Consol
     library = Library(settings, encoder_loader(settings, console))
     add_folders(library, arguments, settings)
     model = model_for_writing(library, settings, console)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    for _ in changes(library, stop):
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        for _ in changes(library, threading.Event()):
+            _update_quietly(library, model, console)
+    except KeyboardInterrupt:
+        console.info("Stopped; what was finished is kept.")
+    return 0
+
+
+def _update_quietly(library: Library, model: str, console: Console) -> None:
+    """One round of watching; what another round may well mend is said, and the watching goes on."""
+    try:
         with progress_on(console, quiet=True) as progress:
             summary, _indexed = library.update(model, progress)
-        if summary.changed_anything or summary.frames:
-            for line in summary_lines(summary):
-                console.info(line)
-    return 0
+    except (LibraryError, OSError) as error:
+        console.error(f"{error}; trying again within a minute")
+        return
+    if summary.changed_anything or summary.frames:
+        for line in summary_lines(summary):
+            console.info(line)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's signature
+    raise KeyboardInterrupt
 
 
 def run_compact(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:

@@ -1,0 +1,123 @@
+"""Files and processes that fail for a while: nothing is given up for good, and few files are open at a time."""
+
+import errno
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fakes import COLOURS, ColourEncoder, film, paint
+from semantic_media_search.config import Settings
+from semantic_media_search.library import Library, ingest_run
+
+DRIVER = Path(__file__).with_name("update_driver.py")
+TESTS = Path(__file__).parents[1]
+PHOTOS = 6
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    for number, colour in enumerate(COLOURS):
+        paint(folder / f"{colour}.png", colour, seed=number)
+    return folder
+
+
+@pytest.fixture
+def library(tmp_path: Path, photos: Path) -> Library:
+    library = Library(Settings(library=tmp_path / "library", threads=2), lambda _: ColourEncoder())
+    library.add_roots([photos])
+    return library
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Names of files that cannot be read just now."""
+    names: set[str] = set()
+    whole = ingest_run.content_hash
+
+    def content_hash(path: str) -> str:
+        if Path(path).name in names:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return whole(path)
+
+    monkeypatch.setattr(ingest_run, "content_hash", content_hash)
+    return names
+
+
+def _found(library: Library) -> set[str]:
+    hits = library.view().search_text("red", 100)
+    return {Path(hit.frame.source_path).stem for hit in hits}
+
+
+def test_a_file_that_could_not_be_read_is_tried_again(library: Library, failing: set[str]) -> None:
+    failing.update({"red.png", "blue.png"})
+    summary, _ = library.update("colours")
+    assert {Path(skipped.path).name for skipped in summary.skipped} == failing
+    assert "Input/output error" in summary.skipped[0].reason
+    assert _found(library) == set(COLOURS) - {"red", "blue"}
+    assert len(library.update("colours")[0].skipped) == 2, "still failing, still said"
+    failing.clear()
+    summary, _ = library.update("colours")
+    assert (summary.skipped, summary.frames) == ([], 2)
+    assert _found(library) == set(COLOURS)
+    assert library.doctor(repair=False) == []
+
+
+def test_a_known_file_stays_while_it_cannot_be_read(
+    library: Library, photos: Path, failing: set[str]
+) -> None:
+    library.update("colours")
+    for path in photos.iterdir():
+        os.utime(path, (1, 1))
+    failing.update(path.name for path in photos.iterdir())
+    assert len(library.update("colours")[0].skipped) == PHOTOS
+    assert _found(library) == set(COLOURS)
+    failing.clear()
+    summary, _ = library.update("colours")
+    assert (summary.skipped, summary.unchanged, summary.frames) == ([], PHOTOS, 0)
+    assert _found(library) == set(COLOURS)
+
+
+def test_a_folder_that_goes_in_the_middle_and_comes_back(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, away = ingest_run.content_hash, photos.with_name("away")
+    seen: list[str] = []
+
+    def content_hash(path: str) -> str:
+        seen.append(path)
+        if len(seen) == 3:
+            photos.rename(away)
+        return whole(path)
+
+    monkeypatch.setattr(ingest_run, "content_hash", content_hash)
+    assert library.update("colours")[0].skipped
+    library.update("colours")
+    away.rename(photos)
+    library.update("colours")
+    assert _found(library) == set(COLOURS)
+
+
+def test_few_files_are_open_at_a_time(tmp_path: Path) -> None:
+    """A long video and many photos, under a limit far below the smallest that systems have."""
+    folder = tmp_path / "media"
+    colours = [list(COLOURS)[number % len(COLOURS)] for number in range(150)]
+    film(folder / "long.mp4", colours)
+    for number in range(120):
+        paint(folder / f"{number}.png", "red", seed=number)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
+    ran = subprocess.run(
+        [sys.executable, str(DRIVER), str(tmp_path / "library"), str(folder)],
+        env=environment | {"NO_EARLY_COMMITS": "1"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ran.returncode == 0, ran.stderr
+    status = Library(Settings(library=tmp_path / "library"), lambda _: ColourEncoder()).status()
+    assert status.frames == 150 + 120
