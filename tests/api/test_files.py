@@ -1,7 +1,9 @@
+import errno
 import os
 import sys
 import time
 import zipfile
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -11,6 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from colour_library import client_of, embed
+from fakes import film as film_of
+from fakes import paint
+from semantic_media_search.api import selection_routes
 from semantic_media_search.api.byte_ranges import UnsatisfiableRangeError, attachment, parse_range
 from semantic_media_search.api.clips import ClipCache
 from semantic_media_search.api.selection_routes import zip_of
@@ -88,6 +94,15 @@ def test_head_of_a_video(client: TestClient, film: bytes) -> None:
     assert answer.headers["accept-ranges"] == "bytes"
     assert answer.headers["content-type"] == "video/mp4"
     assert client.get("/video/vid_99").status_code == 404
+
+
+def test_ranges_of_numbers_beyond_all_bounds(client: TestClient, film: bytes) -> None:
+    url = "/video/vid_01"
+    huge = "9" * 5000
+    answer = client.get(url, headers={"Range": f"bytes=0-{huge}"})
+    assert (answer.status_code, answer.content) == (206, film)
+    assert client.get(url, headers={"Range": f"bytes=-{huge}"}).content == film
+    assert client.get(url, headers={"Range": f"bytes={huge}-"}).status_code == 416
 
 
 @given(st.text(max_size=40) | st.from_regex(r"bytes=\d{0,6}-\d{0,6}", fullmatch=True), st.integers(0, 10_000))
@@ -183,6 +198,47 @@ def test_names_in_a_zip_are_told_apart_and_what_is_gone_is_named(tmp_path: Path)
         assert archive.read("cat.jpg") == b"a"
         assert archive.read("Cat (2).jpg") == b"b"
         assert "gone.jpg" in archive.read("not-saved.txt").decode()
+
+
+def test_a_read_error_costs_one_file_of_a_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / f"{number}.jpg" for number in range(3)]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+
+    class Failing(BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+    def opened(path: Path) -> BytesIO:
+        return Failing() if path == paths[1] else BytesIO(path.read_bytes())
+
+    monkeypatch.setattr(selection_routes, "open_regular", opened)
+    with zipfile.ZipFile(BytesIO(b"".join(zip_of(paths)))) as archive:
+        assert archive.testzip() is None
+        assert (archive.read("0.jpg"), archive.read("2.jpg")) == (b"0.jpg", b"2.jpg")
+        assert (
+            "1.jpg could be read in part only: Input/output error" in archive.read("not-saved.txt").decode()
+        )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names that are no text")
+def test_originals_whose_names_are_no_text(make: Callable[..., Library], tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    red = paint(photos / "red.png", "red")
+    content = red.read_bytes()
+    red.rename(photos / os.fsdecode(b"caf\xe9.png"))
+    moved = film_of(photos / "a.mp4", ["red", "blue"]).rename(photos / os.fsdecode(b"\xff.mp4"))
+    library = make()
+    library.add_roots([photos])
+    embed(library)
+    with client_of(library) as client:
+        assert client.get("/original/0").content == content
+        assert client.get("/original/0", params={"save": True}).content == content
+        assert client.get("/video/vid_01").content == moved.read_bytes()
+        assert client.get("/video/vid_01/clip", params={"start": 0, "end": 1}).status_code == 200
+        packed = client.post("/selection.zip", data={"frames": "0"}).content
+        with zipfile.ZipFile(BytesIO(packed)) as archive:
+            assert [archive.read(name) for name in archive.namelist()] == [content]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what shows folders is xdg-open on Linux only")

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from semantic_media_search.media.decode import open_regular
 
 _CHUNK = 256 << 10
-_RANGE = re.compile(r"bytes\s*=\s*(\d*)\s*-\s*(\d*)", re.IGNORECASE)
+_RANGE = re.compile(r"bytes\s*=\s*([0-9]*)\s*-\s*([0-9]*)", re.IGNORECASE)
 
 
 class UnsatisfiableRangeError(ValueError):
@@ -32,17 +32,23 @@ def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
     if match is None or match[1] == match[2] == "":
         return None
     if match[1] == "":
-        suffix = int(match[2])
+        suffix = _number(match[2])
         if suffix == 0 or size == 0:
             raise UnsatisfiableRangeError(header)
         return max(0, size - suffix), size - 1
-    first = int(match[1])
-    last = int(match[2]) if match[2] else size - 1
+    first = _number(match[1])
+    last = _number(match[2]) if match[2] else size - 1
     if match[2] and last < first:
         return None
     if first >= size:
         raise UnsatisfiableRangeError(header)
     return first, min(last, size - 1)
+
+
+def _number(digits: str) -> int:
+    """A number that may have any count of digits: beyond 18, it lies beyond every file."""
+    digits = digits.lstrip("0") or "0"
+    return int(digits) if len(digits) <= 18 else 10**18
 
 
 class FileSpan(StreamingResponse):
@@ -111,6 +117,7 @@ def _answer(
 
 def attachment(filename: str) -> str:
     """A Content-Disposition that saves under this name (RFC 6266; the name in UTF-8 and in ASCII)."""
+    filename = filename.encode("utf-8", "replace").decode()  # a name may hold bytes that are no text
     plain = re.sub(r'[^ -~]|["\\]', "_", filename)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
 

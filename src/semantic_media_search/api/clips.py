@@ -4,10 +4,13 @@ import shutil
 import tempfile
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from semantic_media_search.errors import QueryError
 from semantic_media_search.ingest.catalog import Source
+from semantic_media_search.ingest.discovery import text_to_path
 from semantic_media_search.media.clip import write_clip
 
 LONGEST_SECONDS = 600.0
@@ -18,13 +21,13 @@ _Key = tuple[str, int, int, int, int]
 
 
 class ClipCache:
-    """Clips by video, state of its file, start and end. Two are made at a time; nobody makes one twice."""
+    """Clips by video, state of its file, start and end. Two are made at a time, and none by two at once."""
 
     def __init__(self, most_bytes: int = _MOST_BYTES):
         self._most = most_bytes
         self._folder: Path | None = None
         self._held: OrderedDict[_Key, Path] = OrderedDict()
-        self._making: dict[_Key, threading.Lock] = {}
+        self._making: dict[_Key, tuple[threading.Lock, int]] = {}
         self._lock = threading.Lock()
         self._slots = threading.Semaphore(_AT_ONCE)
 
@@ -35,20 +38,29 @@ class ClipCache:
                 f"the clip is {end - start:.0f} seconds long; at most {LONGEST_SECONDS:.0f} are cut"
             )
         key = (str(source.video_id), source.size, source.mtime_ns, round(start * 1000), round(end * 1000))
+        with self._making_one(key):
+            held = self._look(key)
+            if held is None:
+                held = self._place(key)
+                with self._slots:
+                    write_clip(text_to_path(source.path), start, end, held)
+                self._keep(key, held)
+            return held
+
+    @contextmanager
+    def _making_one(self, key: _Key) -> Iterator[None]:
+        """Alone at this clip; its lock is there for as long as anybody waits for it."""
         with self._lock:
-            making = self._making.setdefault(key, threading.Lock())
+            lock, waiting = self._making.get(key, (threading.Lock(), 0))
+            self._making[key] = lock, waiting + 1
         try:
-            with making:
-                held = self._look(key)
-                if held is None:
-                    held = self._place(key)
-                    with self._slots:
-                        write_clip(source.path, start, end, held)
-                    self._keep(key, held)
-                return held
+            with lock:
+                yield
         finally:
             with self._lock:
-                self._making.pop(key, None)
+                lock, waiting = self._making.pop(key)
+                if waiting > 1:
+                    self._making[key] = lock, waiting - 1
 
     def close(self) -> None:
         """Remove all clips."""

@@ -9,6 +9,7 @@ from fastapi import Path as PathParameter
 from semantic_media_search.api.byte_ranges import file_response
 from semantic_media_search.api.errors import NotHereError
 from semantic_media_search.api.serving import Serving, serving_of
+from semantic_media_search.ingest.discovery import text_to_path
 from semantic_media_search.media.decode import open_regular
 from semantic_media_search.media.formats import HEADER_BYTES, sniff
 from semantic_media_search.records import FrameRecord
@@ -60,7 +61,7 @@ async def original(request: Request, frame_id: FrameId, *, save: bool = False) -
 
     def read() -> Response:
         found = find_frame(serving, frame_id)
-        path = Path(found.source_path)
+        path = Path(text_to_path(found.source_path))
         with open_regular(path) as file:
             kind = sniff(file.read(HEADER_BYTES))
         shown = _SHOWN_AS.get(kind.format if kind else "")

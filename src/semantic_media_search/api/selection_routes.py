@@ -20,6 +20,7 @@ from semantic_media_search.api.frame_routes import FrameId, find_frame
 from semantic_media_search.api.security import is_loopback
 from semantic_media_search.api.serving import serving_of
 from semantic_media_search.errors import MediaUnreadableError, QueryError
+from semantic_media_search.ingest.discovery import text_to_path
 from semantic_media_search.media.decode import open_regular
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ async def selection(request: Request) -> Response:
 
     def find() -> list[Path]:
         frames = serving.view().frames(frame_ids)
-        return list(dict.fromkeys(Path(frame.source_path) for frame in frames))
+        return list(dict.fromkeys(Path(text_to_path(frame.source_path)) for frame in frames))
 
     paths = await serving.run(find)
     if not paths:
@@ -66,7 +67,7 @@ async def reveal(request: Request, frame_id: FrameId) -> Response:
             "copy the path instead",
         )
     frame = await serving.run(find_frame, serving, frame_id)
-    command = _reveal_command(Path(frame.source_path))
+    command = _reveal_command(Path(text_to_path(frame.source_path)))
     if shutil.which(command[0]) is None:
         return error_response(
             501, "no_file_manager", f"{command[0]} is not there to show folders", "copy the path"
@@ -106,8 +107,10 @@ def zip_of(paths: Sequence[Path]) -> Iterator[bytes]:
                             yield sink.take()
             except MediaUnreadableError as error:
                 missing.append(str(error))
+            except OSError as error:  # in the middle of it: what was read of it is in the zip, and is said
+                missing.append(f"{path.name} could be read in part only: {error.strerror or error}")
         if missing:
-            archive.writestr("not-saved.txt", "\n".join(missing) + "\n")
+            archive.writestr("not-saved.txt", ("\n".join(missing) + "\n").encode("utf-8", "replace"))
     yield sink.take()
 
 
@@ -132,6 +135,7 @@ class _Sink(io.RawIOBase):
 
 def _free_name(name: str, taken: set[str]) -> str:
     """The name, or `name (2).jpg` and so on where another file of the zip has it; case is no difference."""
+    name = name.encode("utf-8", "replace").decode()  # a name may hold bytes that are no text
     path, number, free = PurePath(name), 2, name
     while free.lower() in taken:
         free, number = f"{path.stem} ({number}){path.suffix}", number + 1

@@ -12,6 +12,7 @@ from semantic_media_search.api.errors import NotHereError
 from semantic_media_search.api.search_request import Subject, subject
 from semantic_media_search.api.serving import Serving, serving_of
 from semantic_media_search.ingest.catalog import Source
+from semantic_media_search.ingest.discovery import text_to_path
 
 router = APIRouter()
 
@@ -34,7 +35,7 @@ async def video(request: Request, video_id: str) -> Response:
     serving = serving_of(request)
 
     def read() -> Response:
-        path = Path(find_video(serving, video_id).path)
+        path = Path(text_to_path(find_video(serving, video_id).path))
         guessed = _TYPES.get(path.suffix.lower()) or mimetypes.guess_type(path.name)[0] or ""
         kind = guessed if guessed.startswith("video/") else "application/octet-stream"
         return file_response(request, path, kind, cache="private, no-cache")

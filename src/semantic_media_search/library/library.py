@@ -83,7 +83,9 @@ class Library:
         for attempt in range(_OPEN_ATTEMPTS):
             commit = self.commit()
             try:
-                return LibraryView(self.paths, self._readers, self._encoder_for(commit), commit)
+                return LibraryView(
+                    self.paths, self._readers, self._encoder_for(commit), commit, self.settings.ef_search
+                )
             except (OSError, LibraryCorruptError):
                 # A commit that came in between may have removed the files that this one names.
                 if attempt == _OPEN_ATTEMPTS - 1 or self.commit().commit_id == commit.commit_id:

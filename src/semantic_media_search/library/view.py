@@ -46,8 +46,17 @@ class LibraryView:
     `generation` says which model made the vectors, how many rows there are and how far the graph reaches.
     """
 
-    def __init__(self, paths: LibraryPaths, readers: CatalogReaders, encoder: Encoder | None, commit: Commit):
+    def __init__(
+        self,
+        paths: LibraryPaths,
+        readers: CatalogReaders,
+        encoder: Encoder | None,
+        commit: Commit,
+        ef: int | None = None,
+    ):
         """Open the commit's files; `encoder` None gives a view that can be looked at but not searched by words.
+
+        `ef` is how widely the graph is searched; without it, as widely as the recall that was measured asks for.
 
         Raises LibraryNotFoundError where nothing has been embedded, ModelMismatchError where `encoder` is not
         the one that made the vectors.
@@ -73,7 +82,7 @@ class LibraryView:
             self.index,
             self.store,
             CatalogMetadata(readers),
-            ef=self.generation.ef_search or DEFAULT_EF,
+            ef=ef or self.generation.ef_search or DEFAULT_EF,
             removed=self.store.rows_of(catalog.removed_frames()),
         )
 

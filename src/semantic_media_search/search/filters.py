@@ -1,10 +1,11 @@
 """Filters as masks over the rows of vectors, so that they work together with ranking inside the index."""
 
 import hashlib
+from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from pathlib import PurePath
 from typing import NamedTuple
 
@@ -60,13 +61,12 @@ def parse_time(text: str | None, name: str, *, end: bool = False) -> datetime | 
             return datetime.combine(day, time(23, 59, 59) if end else time())
         if len(parts) > 2:
             raise ValueError(value)
-        first = datetime(parts[0], parts[1] if len(parts) == 2 else 1, 1)
+        year, months = parts[0], parts[1:] or ([12] if end else [1])
         if not end:
-            return first
-        months = 1 if len(parts) == 2 else 12
-        following = first.month - 1 + months
-        return datetime(first.year + following // 12, following % 12 + 1, 1) - timedelta(seconds=1)
-    except (ValueError, IndexError) as error:
+            return datetime(year, months[0], 1)
+        last_day = monthrange(year, months[0])[1]
+        return datetime(year, months[0], last_day, 23, 59, 59)
+    except (ValueError, IndexError, OverflowError) as error:
         raise QueryError(
             f"{name} is {value[:40]!r}; expected a date such as 2024, 2024-05 or 2024-05-31"
         ) from error
