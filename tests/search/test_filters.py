@@ -4,23 +4,19 @@ import numpy as np
 import pytest
 
 from semantic_media_search.errors import QueryError
-from semantic_media_search.records import IMAGE, VIDEO, FrameRecord
-from semantic_media_search.search.filters import Filters, FrameFacts, folder_id, parse_time
-
-
-def _frame(frame_id: int, path: str, kind: str = IMAGE, taken: str | None = None) -> FrameRecord:
-    return FrameRecord(frame_id, None, "f", None, 1, 1, path, kind=kind, captured_at=taken)
+from semantic_media_search.records import IMAGE, VIDEO
+from semantic_media_search.search.filters import FiledSource, Filters, FrameFacts, folder_id, parse_time
 
 
 @pytest.fixture
 def facts() -> FrameFacts:
-    frames = [
-        _frame(0, "/media/a/cat.jpg", taken="2023-05-31T23:59:59+02:00"),
-        _frame(1, "/media/a/b/dog.jpg", taken="2024-06-01T00:00:00"),
-        _frame(3, "/media/ab/film.mp4", VIDEO),
-        _frame(4, "/media/ab/film.mp4", VIDEO),
+    files = [
+        FiledSource(5, "/media/a/cat.jpg", IMAGE, "2023-05-31T23:59:59+02:00"),
+        FiledSource(9, "/media/gone.jpg", IMAGE, None),
+        FiledSource(2, "/media/a/b/dog.jpg", IMAGE, "2024-06-01T00:00:00"),
+        FiledSource(3, "/media/ab/film.mp4", VIDEO, None),
     ]
-    return FrameFacts(np.array([0, 1, 2, 3, 4]), frames)
+    return FrameFacts(np.array([0, 1, 2, 3, 4]), np.array([5, 2, -1, 3, 3]), files)
 
 
 def _rows(facts: FrameFacts, **given: object) -> list[int]:

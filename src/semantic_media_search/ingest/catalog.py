@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from semantic_media_search.errors import LibraryCorruptError, LibraryNotFoundError
 from semantic_media_search.ingest import schema
 from semantic_media_search.ingest.catalog_rows import (
@@ -23,7 +25,7 @@ from semantic_media_search.ingest.catalog_rows import (
     Root,
     Source,
 )
-from semantic_media_search.records import FrameRecord, ModelInfo
+from semantic_media_search.records import I64, FrameRecord, ModelInfo
 
 __all__ = [
     "CATALOG_NAME",
@@ -329,6 +331,18 @@ class Catalog:
         )
         for row in rows:
             yield self._record(row)
+
+    def live_owners(self) -> tuple[I64, I64]:
+        """The live frames, ascending, and the source_id of each: int64 [L] both."""
+        rows = self._db.execute(
+            "SELECT frame_id, source_id FROM frames WHERE live = 1 ORDER BY frame_id"
+        ).fetchall()
+        pairs = np.array(rows, dtype=np.int64).reshape(-1, 2)
+        return pairs[:, 0], pairs[:, 1]
+
+    def filed_sources(self) -> list[tuple[int, str, str, str | None]]:
+        """source_id, path, kind and capture time of every source."""
+        return self._db.execute("SELECT source_id, path, kind, captured_at FROM sources").fetchall()
 
     def frames_of(self, source_id: int) -> list[int]:
         """The ids of a source's frames, removed ones too, in order."""

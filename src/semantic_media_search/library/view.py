@@ -13,7 +13,7 @@ from semantic_media_search.ingest.catalog import Catalog, Commit, Generation, So
 from semantic_media_search.library.paths import LibraryPaths
 from semantic_media_search.records import F32, I64, BoolMask, FrameRecord, ModelInfo, SearchHit
 from semantic_media_search.search.calibration import Background, Calibration
-from semantic_media_search.search.filters import FrameFacts
+from semantic_media_search.search.filters import FiledSource, FrameFacts
 from semantic_media_search.search.retriever import (
     DEFAULT_EF,
     EXACT_BELOW,
@@ -156,8 +156,19 @@ class LibraryView:
         """What filters ask of each row; read on first use."""
         with self._facts_lock:
             if self._facts is None:
-                self._facts = FrameFacts(self.store.frame_ids, self._readers.get().live_frames())
+                self._facts = self._read_facts()
             return self._facts
+
+    def _read_facts(self) -> FrameFacts:
+        catalog = self._readers.get()
+        with catalog.frozen():
+            live, source_ids = catalog.live_owners()
+            files = [FiledSource(*columns) for columns in catalog.filed_sources()]
+        owners = np.full(self.store.rows, -1, dtype=np.int64)
+        rows = np.minimum(np.searchsorted(self.store.frame_ids, live), self.store.rows - 1)
+        present = self.store.frame_ids[rows] == live
+        owners[rows[present]] = source_ids[present]
+        return FrameFacts(self.store.frame_ids, owners, files)
 
     def background(self, vector: F32) -> Background:
         """How a query float32 [D] scores across the library."""

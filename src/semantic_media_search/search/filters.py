@@ -1,6 +1,7 @@
 """Filters as masks over the rows of vectors, so that they work together with ranking inside the index."""
 
 import hashlib
+import os
 from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from semantic_media_search.errors import QueryError
-from semantic_media_search.records import I64, IMAGE, VIDEO, BoolMask, FrameRecord
+from semantic_media_search.records import I64, IMAGE, VIDEO, BoolMask
 
 _UNKNOWN = np.datetime64("NaT", "s")
 
@@ -85,6 +86,15 @@ class Folder(NamedTuple):
     items: int
 
 
+class FiledSource(NamedTuple):
+    """What filters ask of a file."""
+
+    source_id: int
+    path: str
+    kind: str
+    captured_at: str | None
+
+
 class FrameFacts:
     """What filters ask of each row: kind, file and capture time, as arrays over the rows of one view.
 
@@ -92,29 +102,30 @@ class FrameFacts:
     where a row's frame is no longer live. An item is a file: a photo or a video.
     """
 
-    def __init__(self, frame_ids: I64, frames: Iterable[FrameRecord]):
-        """Read the records of the live frames once; `frame_ids` is int64 [N], ascending."""
+    def __init__(self, frame_ids: I64, owners: I64, files: Iterable[FiledSource]):
+        """Of rows whose frames are `frame_ids`, int64 [N]; `owners`, int64 [N], is the source_id of each live frame.
+
+        A row whose frame is no longer live has -1 there; `files` holds at least the sources named.
+        """
         self._frame_ids = frame_ids
-        self.source_of_row = np.full(len(frame_ids), -1, dtype=np.int32)
-        self.sources: list[str] = []
-        kinds: list[bool] = []
-        times: list[np.datetime64] = []
-        numbers: dict[str, int] = {}
-        row_of = {int(frame_id): row for row, frame_id in enumerate(frame_ids)}
-        for frame in frames:
-            row = row_of.get(frame.frame_id)
-            if row is None:
-                continue
-            number = numbers.get(frame.source_path)
-            if number is None:
-                number = numbers[frame.source_path] = len(self.sources)
-                self.sources.append(frame.source_path)
-                kinds.append(frame.kind == VIDEO)
-                times.append(_camera_time(frame.captured_at))
-            self.source_of_row[row] = number
-        self._is_video = np.array(kinds, dtype=np.bool_)
-        self._taken = np.array(times, dtype="datetime64[s]")
-        self._parents = [[str(parent) for parent in PurePath(path).parents] for path in self.sources]
+        ids, firsts, numbers = np.unique(owners, return_index=True, return_inverse=True)
+        in_order = np.argsort(np.where(ids < 0, len(owners), firsts), kind="stable")
+        number_of = np.empty(len(ids), dtype=np.int32)
+        number_of[in_order] = np.arange(len(ids), dtype=np.int32)
+        number_of[ids < 0] = -1
+        self.source_of_row = number_of[numbers]
+        by_id = {file.source_id: file for file in files}
+        held = [by_id[source_id] for source_id in ids[in_order].tolist() if source_id >= 0]
+        self.sources = [file.path for file in held]
+        self._is_video = np.array([file.kind == VIDEO for file in held], dtype=np.bool_)
+        self._taken = np.array([_camera_time(file.captured_at) for file in held], dtype="datetime64[s]")
+        # Files share folders: what is asked of a path is asked once for each folder.
+        folders: dict[str, int] = {}
+        self._folder_of = np.array(
+            [folders.setdefault(os.path.dirname(path), len(folders)) for path in self.sources],  # noqa: PTH120
+            dtype=np.int64,
+        )
+        self._parents = [_and_above(folder) for folder in folders]
         self._under: dict[str, BoolMask] = {}
 
     def mask(self, filters: Filters) -> BoolMask | None:
@@ -172,12 +183,8 @@ class FrameFacts:
         Folders above the lowest one that holds everything are left out.
         """
         passing = self.items(replace(filters, folder=None))
-        counts: Counter[str] = Counter()
-        everywhere: Counter[str] = Counter()
-        for number, parents in enumerate(self._parents):
-            everywhere.update(parents)
-            if passing[number]:
-                counts.update(parents)
+        counts = self._count_below(self._folder_of[passing])
+        everywhere = self._count_below(self._folder_of)
         top = max(
             (path for path, held in everywhere.items() if held == len(self.sources)), key=len, default=""
         )
@@ -187,6 +194,14 @@ class FrameFacts:
             for path in sorted(everywhere)
             if path in direct or (len(path) > len(top) and everywhere[path] < len(self.sources))
         ]
+
+    def _count_below(self, folders: I64) -> Counter[str]:
+        """How many of these folder numbers lie in each folder or below it."""
+        counts: Counter[str] = Counter()
+        for number, items in enumerate(np.bincount(folders, minlength=len(self._parents)).tolist()):
+            for path in self._parents[number] if items else ():
+                counts[path] += items
+        return counts
 
     def _in_folder(self, folder: str) -> BoolMask:
         held = self._under.get(folder)
@@ -200,9 +215,15 @@ class FrameFacts:
             }
             if not wanted:
                 raise QueryError(f"no folder of the library is called {folder[:80]!r}; leave folder away")
-            held = np.array([not wanted.isdisjoint(parents) for parents in self._parents], dtype=np.bool_)
+            under = np.array([not wanted.isdisjoint(parents) for parents in self._parents], dtype=np.bool_)
+            held = under[self._folder_of]
             self._under[folder] = held
         return held
+
+
+def _and_above(folder: str) -> list[str]:
+    """A folder and all those that it lies in."""
+    return [folder, *map(str, PurePath(folder).parents)]
 
 
 def _camera_time(captured_at: str | None) -> np.datetime64:
