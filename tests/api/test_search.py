@@ -4,9 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 
 from colour_library import PAYLOAD, client_of, embed, fill
 from fakes import paint
+from picture_makers import photo
 from semantic_media_search.library import Library
 from semantic_media_search.library.writer import open_writer
 
@@ -218,3 +220,26 @@ def test_timeline_covers_the_video(client: TestClient) -> None:
     assert (min(best), max(best)) == (pytest.approx(4, abs=0.6), pytest.approx(7, abs=0.6))
     assert client.get("/video/vid_01/timeline").status_code == 422
     assert client.get("/video/vid_99/timeline?q=red").status_code == 404
+
+
+def test_copies_of_a_photo_are_one_result(make: Callable[..., Library], tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    picture = Image.fromarray(photo(400, 300))
+    picture.save(photos / "a.png")
+    picture.save(photos / "b.jpg", quality=40)
+    picture.resize((200, 150)).save(photos / "c.png")
+    Image.fromarray(photo(400, 300, seed=7)).save(photos / "other.png")
+    library = make()
+    library.add_roots([photos])
+    embed(library)
+    with client_of(library) as client:
+        grouped = client.get("/search?q=red&group=moment").json()["results"]
+        assert sorted(len(result["similar"]) for result in grouped) == [0, 2]
+        copies = {result["frame_id"] for result in grouped} | {
+            i for result in grouped for i in result["similar"]
+        }
+        assert copies == {0, 1, 2, 3}
+        plain = client.get("/search?q=red").json()["results"]
+        assert len(plain) == 4
+        assert "similar" not in plain[0]

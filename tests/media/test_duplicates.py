@@ -8,13 +8,12 @@ from PIL import Image, ImageEnhance
 
 from picture_makers import photo
 from semantic_media_search.ingest.duplicates import (
-    COPY_BITS,
     fingerprint,
-    group_similar,
     hash_distance,
     perceptual_hash,
     same_picture,
 )
+from semantic_media_search.search.moments import COPY_BITS
 
 
 def recompressed(image: Image.Image) -> Image.Image:
@@ -98,11 +97,3 @@ def test_flat_pictures_of_different_colours_differ() -> None:
 def test_a_threshold_of_zero_turns_it_off() -> None:
     here = fingerprint(photo())
     assert not same_picture(here, here, 0)
-
-
-def test_groups_are_led_by_their_first() -> None:
-    base = 0xF0F0F0F0F0F0F0F0
-    hashes = [base, 0x0F0F0F0F0F0F0F0F, base ^ 0b111, base ^ (0b111 << 40), 0x0F0F0F0F0F0F0F0F ^ 1, base]
-    assert group_similar(hashes, 3) == [0, 1, 0, 0, 1, 0]
-    assert group_similar(hashes, 0) == [0, 1, 2, 3, 4, 0]
-    assert group_similar([]) == []

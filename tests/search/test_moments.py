@@ -3,7 +3,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semantic_media_search.records import VIDEO, FrameRecord, SearchHit
-from semantic_media_search.search.moments import SPAN_SECONDS, extent, lead_hits, page_of_moments, reach_of
+from semantic_media_search.search.moments import (
+    SPAN_SECONDS,
+    Lead,
+    extent,
+    lead_hits,
+    page_of_leads,
+    reach_of,
+)
 
 
 def _frame(frame_id: int, video_id: str | None, second: float | None) -> FrameRecord:
@@ -23,7 +30,7 @@ _HITS = st.lists(
 
 @given(_HITS)
 def test_no_two_moments_of_a_video_are_near_and_every_hit_is_in_one(hits: list[SearchHit]) -> None:
-    leads = list(lead_hits(hits))
+    leads = [lead.hit for lead in lead_hits(hits, {})]
     assert [hit.similarity for hit in leads] == sorted((hit.similarity for hit in leads), reverse=True)
     for hit in hits:
         near = [
@@ -42,13 +49,34 @@ def test_no_two_moments_of_a_video_are_near_and_every_hit_is_in_one(hits: list[S
 
 @given(_HITS, st.integers(1, 7))
 def test_pages_are_slices_of_the_whole(hits: list[SearchHit], size: int) -> None:
-    whole = list(lead_hits(hits))
-    paged: list[SearchHit] = []
+    hashes = {hit.frame.frame_id: (1 << hit.frame.frame_id % 3 * 20) * 0x7FFF for hit in hits}
+    whole = lead_hits(hits, hashes)
+    paged: list[Lead] = []
     more = True
     while more:
-        page, more = page_of_moments(lambda k: hits[:k], len(paged), size)
+        page, more = page_of_leads(lambda k: hits[:k], lambda _: hashes, len(paged), size)
         paged += page
-    assert paged == whole
+    assert [lead.hit for lead in paged] == [lead.hit for lead in whole]
+
+
+def test_versions_of_a_photo_stand_behind_the_best_of_them() -> None:
+    base = 0xF0F0F0F0F0F0F0F0
+    hashes = [
+        base,
+        ~base % 2**64,
+        base ^ 0b111,
+        base ^ (0x3FF << 20),
+        ~base % 2**64 ^ 1,
+        base ^ (0x7FF << 20),
+    ]
+    hits = [SearchHit(_frame(number, None, None), 1 - number / 10) for number in range(7)]
+    leads = lead_hits(hits, dict(enumerate(hashes)))
+    assert [(lead.hit.frame.frame_id, lead.copies) for lead in leads] == [
+        (0, (2, 3)),
+        (1, (4,)),
+        (5, ()),
+        (6, ()),
+    ]
 
 
 def test_a_moment_reaches_as_far_as_its_frames_match() -> None:

@@ -26,7 +26,7 @@ from semantic_media_search.media.standardise import encode_jpeg, fit_within
 from semantic_media_search.records import F32, FrameRecord, SearchHit
 from semantic_media_search.search.calibration import Background
 from semantic_media_search.search.filters import Filters, folder_id
-from semantic_media_search.search.moments import extent, page_of_moments, reach_of
+from semantic_media_search.search.moments import Lead, extent, page_of_leads, reach_of
 
 MAX_PICTURE_BYTES = 64 << 20
 _SHOWN_SIDE = 320
@@ -34,7 +34,8 @@ _SHOWN_SIDE = 320
 router = APIRouter()
 
 Grouping = Annotated[
-    Literal["frame", "moment"], Query(description="moment: neighbouring frames are one result")
+    Literal["frame", "moment"],
+    Query(description="moment: neighbouring frames, and copies of a photo, are one result"),
 ]
 HowMany = Annotated[int, Query(ge=1, le=MAX_K)]
 Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET)]
@@ -193,15 +194,16 @@ def _search(serving: Serving, wanted: Wanted) -> dict[str, Any]:
     vector = wanted.subject.vector(view, serving.pictures)
     background = view.background(vector)
     allowed = view.facts().mask(wanted.filters)
-    hits, more = _page(view, vector, wanted, allowed)
+    leads, more = _page(view, vector, wanted, allowed)
     bound = wanted.filters.min_similarity
     if bound is not None:
-        more = more and bool(hits) and hits[-1].similarity >= bound
-        hits = [hit for hit in hits if hit.similarity >= bound]
-    best = view.search_vector(vector, 1, allowed=allowed) if wanted.offset or bound is not None else hits[:1]
+        more = more and bool(leads) and leads[-1].hit.similarity >= bound
+        leads = [lead for lead in leads if lead.hit.similarity >= bound]
+    first = leads[0].hit if leads and not wanted.offset else None
+    best = [first] if first else view.search_vector(vector, 1, allowed=allowed)
     return {
         "query": wanted.subject.words,
-        "results": _described(view, vector, hits, background, wanted.group),
+        "results": _described(view, vector, leads, background, wanted.group),
         "offset": wanted.offset,
         "more": more,
         "good": bool(best) and background.good(best[0].similarity),
@@ -211,7 +213,7 @@ def _search(serving: Serving, wanted: Wanted) -> dict[str, Any]:
     }
 
 
-def _page(view: LibraryView, vector: F32, wanted: Wanted, allowed: Any) -> tuple[list[SearchHit], bool]:
+def _page(view: LibraryView, vector: F32, wanted: Wanted, allowed: Any) -> tuple[list[Lead], bool]:
     itself = wanted.subject.similar
 
     def best(k: int) -> list[SearchHit]:
@@ -220,21 +222,23 @@ def _page(view: LibraryView, vector: F32, wanted: Wanted, allowed: Any) -> tuple
         return [hit for hit in hits if hit.frame.frame_id != itself][:k]
 
     if wanted.group == "moment":
-        return page_of_moments(best, wanted.offset, wanted.k)
+        return page_of_leads(best, view.hashes, wanted.offset, wanted.k)
     hits = best(wanted.offset + wanted.k + 1)
     page = hits[wanted.offset : wanted.offset + wanted.k]
-    return page, len(hits) > wanted.offset + wanted.k
+    return [Lead(hit) for hit in page], len(hits) > wanted.offset + wanted.k
 
 
 def _described(
-    view: LibraryView, vector: F32, hits: list[SearchHit], background: Background, group: str
+    view: LibraryView, vector: F32, leads: list[Lead], background: Background, group: str
 ) -> list[dict[str, Any]]:
-    described = [describe(hit.frame, hit.similarity, background) for hit in hits]
-    videos = [hit.frame for hit in hits if hit.frame.video_id is not None]
-    if group != "moment" or not videos:
+    described = [describe(lead.hit.frame, lead.hit.similarity, background) for lead in leads]
+    if group != "moment":
         return described
-    around = view.frames_around(videos, max(map(reach_of, videos)))
-    for hit, result in zip(hits, described, strict=True):
+    videos = [lead.hit.frame for lead in leads if lead.hit.frame.video_id is not None]
+    around = view.frames_around(videos, max(map(reach_of, videos))) if videos else {}
+    for lead, result in zip(leads, described, strict=True):
+        hit = lead.hit
+        result["similar"] = list(lead.copies)
         frames = around.get(hit.frame.frame_id)
         if frames is not None:
             cosines = view.similarities(vector, [frame.frame_id for frame in frames])

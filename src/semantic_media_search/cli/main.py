@@ -104,6 +104,12 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--min-similarity", type=float, metavar="S", help="only results with at least this similarity"
     )
+    parser.add_argument(
+        "--group",
+        choices=("frame", "moment"),
+        default="frame",
+        help="moment: one result for neighbouring frames of a video, and one for copies of a photo",
+    )
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:

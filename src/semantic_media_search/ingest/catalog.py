@@ -344,6 +344,18 @@ class Catalog:
         """source_id, path, kind and capture time of every source."""
         return self._db.execute("SELECT source_id, path, kind, captured_at FROM sources").fetchall()
 
+    def hashes(self, frame_ids: Sequence[int]) -> dict[int, int]:
+        """The perceptual hash of each of these frames, 64 bits without a sign."""
+        found: dict[int, int] = {}
+        for start in range(0, len(frame_ids), _IDS_A_QUERY):
+            some = list(frame_ids[start : start + _IDS_A_QUERY])
+            rows = self._db.execute(
+                f"SELECT frame_id, phash FROM frames WHERE frame_id IN ({','.join('?' * len(some))})",  # noqa: S608
+                some,
+            )
+            found |= {frame_id: bits % (1 << 64) for frame_id, bits in rows}
+        return found
+
     def frames_of(self, source_id: int) -> list[int]:
         """The ids of a source's frames, removed ones too, in order."""
         rows = self._db.execute(

@@ -5,7 +5,6 @@ after C. Zauner, 2010) finds candidates; a small picture in colour then has to a
 to what is small: a ball that has moved, a new line on a slide.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +16,6 @@ _SIDE, _LOW = 32, 8
 _LIGHT_LEVELS, _MEAN_LEVELS, _CELL_LEVELS = 12.0, 4.0, 24.0
 """Bounds, in levels of 255, between two small pictures of one scene: how much all of it may be lighter or darker,
 and what may remain on the average and in any one cell."""
-
-
-COPY_BITS = 10
-"""Up to this many differing bits two stills count as versions of one picture (docs/decisions/0402)."""
 
 
 # The lowest rows of the type-II cosine transform of _SIDE samples.
@@ -69,18 +64,3 @@ def same_picture(first: Fingerprint, second: Fingerprint, threshold: int) -> boo
     return bool(
         np.abs(light).max() <= _LIGHT_LEVELS and rest.mean() <= _MEAN_LEVELS and rest.max() <= _CELL_LEVELS
     )
-
-
-def group_similar(hashes: Sequence[int], threshold: int = COPY_BITS) -> list[int]:
-    """For each hash the place of the first one, up to and with itself, that is within `threshold` bits.
-
-    For the few hundred results of a search: the work grows with the number of groups times that of hashes.
-    """
-    leaders: list[int] = []
-    groups = []
-    for place, here in enumerate(hashes):
-        found = next((at for at in leaders if hash_distance(hashes[at], here) <= threshold), place)
-        if found == place:
-            leaders.append(place)
-        groups.append(found)
-    return groups

@@ -183,6 +183,10 @@ class LibraryView:
         """The records of these frames; those that are not there (any more) are left out."""
         return self._readers.get().frames(frame_ids) if frame_ids else []
 
+    def hashes(self, frame_ids: Sequence[int]) -> dict[int, int]:
+        """The perceptual hash of each of these frames, 64 bits."""
+        return self._readers.get().hashes(frame_ids)
+
     def frame(self, frame_id: int) -> FrameRecord | None:
         """One frame's record, or None."""
         return self._readers.get().frame(frame_id)

@@ -1,7 +1,11 @@
-"""Neighbouring frames of one video as one result: a moment, with its best second and how far it reaches."""
+"""What a person would call one result: neighbouring frames of a video, and copies of a photo.
+
+Of a video's moment the best second is shown, with how far it reaches; of photos that are versions of one picture (a
+burst, an edited copy) the best match, with the others behind it.
+"""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +14,8 @@ from semantic_media_search.records import F32, FrameRecord, SearchHit
 
 SPAN_SECONDS = 10.0
 """A frame this close to a better one of the same video belongs to that one's moment."""
+COPY_BITS = 10
+"""Up to this many of 64 differing bits two photos count as versions of one picture (docs/decisions/0402)."""
 _MOST_HITS = 20_000
 
 
@@ -22,32 +28,60 @@ class Moment:
     end: float | None = None
 
 
-def lead_hits(hits: Sequence[SearchHit]) -> Iterator[SearchHit]:
-    """The best hit of each moment, best first. A longer list of hits only ever adds moments at the end."""
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """The best hit of a group, and the frame_ids of the photos that are versions of the same picture, best first."""
+
+    hit: SearchHit
+    copies: tuple[int, ...] = ()
+
+
+def lead_hits(hits: Sequence[SearchHit], hashes: Mapping[int, int]) -> list[Lead]:
+    """The best hit of each group, best first. A longer list of hits only ever adds leads at the end, and copies.
+
+    `hashes` are perceptual hashes of 64 bits by frame_id; a photo without one stands alone.
+    """
+    groups: list[tuple[SearchHit, list[int]]] = []
     taken: dict[str, list[float]] = {}
+    led = np.empty(
+        len(hits), dtype=np.uint64
+    )  # the hashes that lead, and in `places` the groups that they lead
+    places: list[int] = []
     for hit in hits:
-        video_id, timestamp = hit.frame.video_id, hit.frame.timestamp
-        if video_id is None or timestamp is None:
-            yield hit
-            continue
-        near = taken.setdefault(video_id, [])
-        if all(abs(timestamp - other) > SPAN_SECONDS for other in near):
-            near.append(timestamp)
-            yield hit
+        frame = hit.frame
+        if frame.video_id is not None and frame.timestamp is not None:
+            near = taken.setdefault(frame.video_id, [])
+            if any(abs(frame.timestamp - other) <= SPAN_SECONDS for other in near):
+                continue
+            near.append(frame.timestamp)
+        elif frame.frame_id in hashes:
+            phash = np.uint64(hashes[frame.frame_id])
+            same = np.flatnonzero(np.bitwise_count(led[: len(places)] ^ phash) <= COPY_BITS)
+            if same.size:
+                groups[places[same[0]]][1].append(frame.frame_id)
+                continue
+            led[len(places)] = phash
+            places.append(len(groups))
+        groups.append((hit, []))
+    return [Lead(hit, tuple(copies)) for hit, copies in groups]
 
 
-def page_of_moments(
-    search: Callable[[int], list[SearchHit]], offset: int, count: int
-) -> tuple[list[SearchHit], bool]:
-    """Moments `offset` to `offset + count`, and whether there are more.
+def page_of_leads(
+    search: Callable[[int], list[SearchHit]],
+    hashes: Callable[[list[int]], Mapping[int, int]],
+    offset: int,
+    count: int,
+) -> tuple[list[Lead], bool]:
+    """Leads `offset` to `offset + count`, and whether there are more.
 
-    `search(k)` gives the k best frames; it is asked for more until enough moments have come together.
+    `search(k)` gives the k best frames; it is asked for more until enough groups have come together. `hashes`
+    gives the perceptual hashes of photos, by frame_id.
     """
     wanted = offset + count + 1
     asked = wanted * 4 + 16
     while True:
         hits = search(asked)
-        leads = list(lead_hits(hits))
+        leads = lead_hits(hits, hashes([hit.frame.frame_id for hit in hits if hit.frame.video_id is None]))
         if len(leads) >= wanted or len(hits) < asked or asked >= _MOST_HITS:
             return leads[offset : offset + count], len(leads) > offset + count
         asked = min(_MOST_HITS, asked * 4)

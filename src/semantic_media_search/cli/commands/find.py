@@ -9,6 +9,7 @@ from semantic_media_search.config import Settings
 from semantic_media_search.library import Library
 from semantic_media_search.records import SearchHit
 from semantic_media_search.search.filters import Filters, parse_time
+from semantic_media_search.search.moments import Lead, page_of_leads
 
 
 def run_search(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
@@ -24,29 +25,46 @@ def run_search(arguments: argparse.Namespace, settings: Settings, console: Conso
         arguments.min_similarity,
     )
     allowed = None if filters.any_row else view.facts().mask(filters)
-    hits = view.search_text(query, arguments.k, ef=arguments.ef, allowed=allowed)
+
+    def best(k: int) -> list[SearchHit]:
+        return view.search_text(query, k, ef=arguments.ef, allowed=allowed)
+
+    if arguments.group == "moment":
+        leads, _ = page_of_leads(best, view.hashes, 0, arguments.k)
+    else:
+        leads = [Lead(hit) for hit in best(arguments.k)]
     if filters.min_similarity is not None:
-        hits = [hit for hit in hits if hit.similarity >= filters.min_similarity]
+        leads = [lead for lead in leads if lead.hit.similarity >= filters.min_similarity]
     if arguments.json:
-        console.result(json.dumps({"query": query, "results": [hit.to_json() for hit in hits]}, indent=2))
+        console.result(
+            json.dumps({"query": query, "results": [_described(lead) for lead in leads]}, indent=2)
+        )
     elif arguments.paths:
-        for path in dict.fromkeys(hit.frame.source_path for hit in hits):
+        for path in dict.fromkeys(lead.hit.frame.source_path for lead in leads):
             console.result(path)
     else:
-        for line in table(hits):
+        for line in table(leads):
             console.result(line)
         console.info(starter_hint(view.generation.model))
     return 0
 
 
-def table(hits: list[SearchHit]) -> list[str]:
-    """Hits as lines of text: similarity, where in the video, which file."""
-    if not hits:
+def _described(lead: Lead) -> dict[str, object]:
+    described = lead.hit.to_json()
+    return described | {"similar": list(lead.copies)} if lead.copies else described
+
+
+def table(leads: list[Lead]) -> list[str]:
+    """Results as lines of text: similarity, where in the video, which file, how many copies."""
+    if not leads:
         return ["nothing found: the library holds no frame that may be an answer"]
-    lines = [
-        f"{_shown(hit):>10.3f}  {moment(hit.frame.timestamp):<8}  {hit.frame.source_path}" for hit in hits
-    ]
-    return ["similarity  moment    file", *lines]
+    return ["similarity  moment    file", *map(_line, leads)]
+
+
+def _line(lead: Lead) -> str:
+    frame = lead.hit.frame
+    copies = f"  (+{len(lead.copies)} similar)" if lead.copies else ""
+    return f"{_shown(lead.hit):>10.3f}  {moment(frame.timestamp):<8}  {frame.source_path}{copies}"
 
 
 def _shown(hit: SearchHit) -> float:

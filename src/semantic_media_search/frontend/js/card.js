@@ -13,7 +13,7 @@ export function spoken(item) {
 /** The folder's last two names: enough to know it by. */
 export const shortFolder = (item) => item.folder.split(/[\\/]/).filter(Boolean).slice(-2).join(" / ");
 
-/** A list item for a result. `actions`: href(item), open(item), similar(item), select(item, on). */
+/** A list item for a result. `actions`: href(item), open(item), similar(item), copies(item), select(item, on). */
 export function card(item, actions, selected) {
   const picture = h("img", {
     src: item.frame_url,
@@ -59,7 +59,7 @@ export function card(item, actions, selected) {
   return h(
     "li",
     { class: "card", "data-frame": String(item.frame_id) },
-    h("div", { class: "frame" }, link, box, similar),
+    h("div", { class: "frame" }, link, box, similar, copiesButton(item, actions)),
     strengthBar(item),
     h(
       "div",
@@ -70,6 +70,17 @@ export function card(item, actions, selected) {
         : h("span", { class: "score", title: `similarity ${item.similarity.toFixed(4)}` }, item.similarity.toFixed(2)),
       h("span", { class: "folder" }, item.video_id ? "Video" : "Photo", h("span", {}, ` · ${shortFolder(item)}`)),
     ),
+  );
+}
+
+/** "+3 similar": copies of a photo stand behind the best of them. */
+function copiesButton(item, actions) {
+  if (!item.similar?.length) return null;
+  return h(
+    "button",
+    { class: "copies", type: "button", tabIndex: -1, title: "Show them all", onclick: () => actions.copies(item) },
+    `+${item.similar.length} similar`,
+    h("span", { class: "sr" }, ` to ${item.name}`),
   );
 }
 

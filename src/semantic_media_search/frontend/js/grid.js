@@ -152,7 +152,7 @@ export class Grid {
     for (const other of this.element.querySelectorAll('[tabindex="0"]')) {
       if (other.closest(".card") !== element) other.tabIndex = -1;
     }
-    for (const part of element.querySelectorAll(".tile, .pick, .over")) part.tabIndex = 0;
+    for (const part of element.querySelectorAll(".tile, .pick, .over, .copies")) part.tabIndex = 0;
   }
 
   walk(event) {

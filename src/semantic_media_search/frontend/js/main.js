@@ -28,6 +28,7 @@ const actions = {
   href: (item) => address.write({ ...view, open: item.frame_id, t: secondOf(item) }),
   open: (item) => go({ open: item.frame_id, t: secondOf(item) }, item),
   similar: (item) => go({ q: "", picture: "", similar: item.frame_id, open: null, t: null, at: null }),
+  copies: (item) => go({ q: "", picture: "", similar: item.frame_id, frames: true, open: null, t: null, at: null }),
   select: (item, on) => selection.set(item, on),
   arrived,
   failed,
