@@ -1,12 +1,25 @@
 """`benchmark`: the measuring engine on the command line."""
 
 import argparse
+import sys
+from importlib import import_module
+from typing import Any
 
-from semantic_media_search.benchmark import index_command, query_command, retrieval_command
+from semantic_media_search.benchmark import query_command, retrieval_command
 from semantic_media_search.cli.commands.models import encoder_loader
 from semantic_media_search.cli.console import Console
 from semantic_media_search.config import Settings
 from semantic_media_search.library import Library
+
+_KINDS = {
+    "index": ("index.command", "the index beside other libraries' on the same vectors, and under every load"),
+    "report": ("engine.report_command", "results as one HTML page with charts"),
+    "compare": (
+        "engine.compare_command",
+        "two results: which differences exceed the noise of their own runs",
+    ),
+}
+"""Kinds that need nothing but their arguments and the settings: their module below `benchmark`, and what they do."""
 
 
 def build_parser(common: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -23,20 +36,27 @@ def build_parser(common: argparse.ArgumentParser) -> argparse.ArgumentParser:
     text = "how well words find photographs, for any model and any folder of captioned photographs"
     retrieval = kinds.add_parser("retrieval", parents=[common], help=text, description=text)
     retrieval_command.add_arguments(retrieval)
-    text = "the index beside hnswlib on the same vectors: recall, speed, build"
-    index = kinds.add_parser("index", parents=[common], help=text, description=text)
-    index_command.add_arguments(index)
+    for kind, (module, text) in _KINDS.items():
+        _module(module).add_arguments(kinds.add_parser(kind, parents=[common], help=text, description=text))
     return parser
 
 
 def run_benchmark(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
     """Measure, print, write."""
+
+    def say(line: str) -> None:
+        console.result(line)
+        sys.stdout.flush()  # a run may take an hour, and someone may be reading along in a file
+
     if arguments.kind == "retrieval":
-        retrieval_command.run(arguments, console.result)
-        return 0
-    if arguments.kind == "index":
-        index_command.run(arguments, console.result)
-        return 0
-    library = Library(settings, encoder_loader(settings, console))
-    query_command.run(arguments, library, console.result, query_command.scratch_like(library))
+        retrieval_command.run(arguments, say)
+    elif arguments.kind == "queries":
+        library = Library(settings, encoder_loader(settings, console))
+        query_command.run(arguments, library, say, query_command.scratch_like(library))
+    else:
+        _module(_KINDS[arguments.kind][0]).run(arguments, settings, say)
     return 0
+
+
+def _module(name: str) -> Any:
+    return import_module(f"semantic_media_search.benchmark.{name}")

@@ -1,0 +1,58 @@
+"""Results as one HTML page that needs nothing beside itself."""
+
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from semantic_media_search.benchmark.engine.charts import draw_svg
+from semantic_media_search.benchmark.engine.figures import Figure
+from semantic_media_search.benchmark.engine.results import Result, Section
+from semantic_media_search.benchmark.engine.tables import cell_text
+
+_STYLE = """
+:root { color-scheme: light dark }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
+table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto }
+th, td { padding: .25rem .7rem; border-bottom: 1px solid #8884; text-align: right; white-space: nowrap }
+th:first-child, td:first-child { text-align: left }
+svg { background: #fff; max-width: 100%; height: auto; margin: .5rem 0 }
+p.note, dd { color: #777; margin: .2rem 0 } dt { font-weight: 600 } dl { display: grid;
+grid-template-columns: max-content 1fr; gap: .1rem 1rem }
+"""
+
+
+def report_page(results: Sequence[Result]) -> str:
+    """The page: each result with its environment, and its sections as tables and charts (inline SVG).
+
+    Raises ConfigError where there are charts to draw and matplotlib is not installed.
+    """
+    body = "\n".join(line for result in results for line in _result(result))
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Semantic Media Search: measurements</title><style>{_STYLE}</style></head>\n"
+        f"<body><h1>Measurements</h1>\n{body}\n</body></html>\n"
+    )
+
+
+def _result(result: Result) -> Iterator[str]:
+    yield f"<h2>media-search benchmark {escape(result.benchmark)}</h2><dl>"
+    for name, value in result.environment.items():
+        text = cell_text(Figure.from_json(value)) if isinstance(value, dict) else str(value)
+        yield f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>"
+    yield "</dl>"
+    for section in result.sections:
+        yield from _section(section)
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield f"<h3>{escape(section.title)}</h3>"
+    yield from (f'<p class="note">{escape(note)}</p>' for note in section.notes)
+    yield from (draw_svg(chart, section) for chart in section.charts)
+    yield f"<table><thead><tr>{_cells('th', section.columns)}</tr></thead><tbody>"
+    for row in section.rows:
+        yield f"<tr>{_cells('td', [cell_text(row.get(column)) for column in section.columns])}</tr>"
+    yield "</tbody></table>"
+
+
+def _cells(tag: str, texts: Sequence[str]) -> str:
+    return "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts)
