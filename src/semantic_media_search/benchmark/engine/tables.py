@@ -36,12 +36,12 @@ def cell_text(cell: Cell) -> str:
         spread = "" if cell.spread is None else f" ±{100 * cell.spread:.0f}%"
         gap = "" if cell.unit in ("x", "%") or cell.unit.startswith("/") else " "
         return f"{short(cell.value, 3)}{gap}{cell.unit}{spread}"
-    return short(cell)
+    return f"{round(cell):,}" if isinstance(cell, int) or abs(cell) >= 1000 else f"{cell:.4g}"
 
 
-def short(value: float, digits: int = 4) -> str:
-    """A number to so many digits, thousands apart; whole ones whole."""
-    if isinstance(value, int) or abs(value) >= 1000:
+def short(value: float, digits: int) -> str:
+    """A number to so many digits, thousands apart."""
+    if abs(value) >= 1000:
         return f"{round(value):,}"
     if value == 0:
         return "0"

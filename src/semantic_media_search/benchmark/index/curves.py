@@ -72,13 +72,12 @@ def build_in_turns(makers: Mapping[str, Builder], rows: F32, rounds: int) -> dic
     for _ in range(rounds):
         for name, builder in makers.items():
             contestants.pop(name, None)
-            before = own_memory()
+            before = None if name in memory else own_memory()
             began = time.perf_counter()
             contestants[name] = builder(rows)
             times[name].append(time.perf_counter() - began)
-            after = own_memory()
-            if before is not None and after is not None:
-                memory.setdefault(name, after - before)  # later rounds may use what earlier ones freed
+            after = None if before is None else own_memory()
+            memory.setdefault(name, None if before is None or after is None else after - before)
     return {
         name: Built(contestant, times[name], memory.get(name), _disk(contestant))
         for name, contestant in contestants.items()

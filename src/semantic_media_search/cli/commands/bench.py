@@ -13,6 +13,12 @@ from semantic_media_search.library import Library
 
 _KINDS = {
     "index": ("index.command", "the index beside other libraries' on the same vectors, and under every load"),
+    "pipeline": ("media.pipeline_command", "each stage from file to index, and how well ingest packs them"),
+    "media": ("media.media_command", "reading photos and videos, beside Pillow and OpenCV"),
+    "ingest": ("media.ingest_command", "photographs to CLIP vectors, beside the usual ways"),
+    "start": ("serving.start_command", "from the start of a process to its first answer"),
+    "serve": ("serving.serve_command", "latency and throughput over HTTP, for one client and for many"),
+    "size": ("serving.size_command", "memory and disk by part"),
     "report": ("engine.report_command", "results as one HTML page with charts"),
     "compare": (
         "engine.compare_command",
