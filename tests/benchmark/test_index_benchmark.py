@@ -9,10 +9,12 @@ from semantic_media_search.benchmark.engine.figures import Figure
 from semantic_media_search.benchmark.engine.results import Result
 from semantic_media_search.benchmark.index.contestants import EFS, Contestant, K, Searcher, builders, ours
 from semantic_media_search.benchmark.index.curves import Line, Point, curves, exact_top, recall_of, seconds_at
+from semantic_media_search.benchmark.index.float_walk import float_contestant
 from semantic_media_search.benchmark.index.synthetic import clip_shaped, extended
 from semantic_media_search.benchmark.index.vectors import Vectors, held_out, sentences_of
 from semantic_media_search.cli import main
 from semantic_media_search.errors import ConfigError
+from semantic_media_search.index.hnsw import HNSWIndex
 from vectors import clustered
 
 
@@ -53,6 +55,18 @@ def test_curves_tell_a_good_index_from_a_bad_one(vectors: Vectors) -> None:
     assert found["good"][-1].recall > 0.99
     assert [point.recall for point in found["bad"]] == [0, 0]
     assert all(len(times) == 2 for point in found["good"] for times in point.times.values())
+
+
+def test_the_graph_walked_on_floats_gives_exact_answers(vectors: Vectors) -> None:
+    index = HNSWIndex(16)
+    index.build(vectors.rows)
+    exact = exact_top(vectors)
+    searcher = float_contestant(index).at(320)
+    ids = searcher.batch(vectors.queries)
+    assert recall_of(vectors, ids, exact) > 0.99
+    np.testing.assert_array_equal(searcher.single(vectors.queries[3]), ids[3:4])
+    many = float_contestant(index).at(320).batch(np.repeat(vectors.queries, 30, axis=0))
+    np.testing.assert_array_equal(many, np.repeat(ids, 30, axis=0))
 
 
 def test_every_installed_peer_finds_what_exact_search_finds(vectors: Vectors) -> None:
@@ -121,7 +135,7 @@ def test_the_whole_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert main(["benchmark", "index", *options, *parts, "--output", str(output)]) == 0
     printed = capsys.readouterr().out
     found = {section.name: section for section in Result.read(output).sections}
-    wanted = ["build", "curves", "at-recall", "threads", "filters", "sweep", "clip-shaped", "growth"]
+    wanted = ["build", "curves", "at-recall", "codes", "threads", "filters", "sweep", "clip-shaped", "growth"]
     assert list(found) == wanted
     assert "give --photos DIR" in printed
     assert "The same index each time" in printed

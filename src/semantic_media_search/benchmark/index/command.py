@@ -25,6 +25,7 @@ from semantic_media_search.benchmark.index.curves import (
     curves,
     exact_top,
 )
+from semantic_media_search.benchmark.index.float_walk import traversal_section
 from semantic_media_search.benchmark.index.loads import filter_section, growth_section, thread_section
 from semantic_media_search.benchmark.index.sweep import sweep_section
 from semantic_media_search.benchmark.index.synthetic import clip_shaped
@@ -42,7 +43,7 @@ from semantic_media_search.index.hnsw import HNSWIndex
 from semantic_media_search.library import Library
 from semantic_media_search.search.sample_queries import SAMPLE_QUERIES
 
-SECTIONS = ("curves", "threads", "filters", "sweep", "clip-shaped", "photos", "growth")
+SECTIONS = ("curves", "codes", "threads", "filters", "sweep", "clip-shaped", "photos", "growth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +122,17 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
     pair = {name: makers[name] for name in (OURS, REFERENCE) if name in makers}
 
     def measure_curves() -> None:
-        built = build_in_turns(makers, vectors.rows, scale.build_rounds)
-        session.add(build_section(built, vectors))
+        indexes = build_in_turns(makers, vectors.rows, scale.build_rounds)
+        session.add(build_section(indexes, vectors))
         exact = exact_top(vectors)
-        lines = {name: Line(one.contestant, vectors, exact) for name, one in built.items()}
+        lines = {name: Line(one.contestant, vectors, exact) for name, one in indexes.items()}
         for section in curve_sections(curves(lines, rounds), vectors):
             session.add(section)
 
-    def measure_filters() -> None:
+    def built() -> HNSWIndex:
         index = HNSWIndex(vectors.rows.shape[1], M, EF_CONSTRUCTION)
         index.build(vectors.rows, settings.worker_threads)
-        session.add(filter_section(index, vectors, rounds))
+        return index
 
     def measure_clip_shaped() -> None:
         shaped, words = clip_shaped(len(vectors.rows), len(vectors.queries))
@@ -154,8 +155,9 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
 
     parts: dict[str, Callable[[], object]] = {
         "curves": measure_curves,
+        "codes": lambda: session.add(traversal_section(built(), vectors, rounds)),
         "threads": lambda: session.add(thread_section(vectors, scale.build_rounds)),
-        "filters": measure_filters,
+        "filters": lambda: session.add(filter_section(built(), vectors, rounds)),
         "sweep": measure_sweep,
         "clip-shaped": measure_clip_shaped,
         "photos": measure_photos,
