@@ -138,6 +138,8 @@ def test_the_commands_compare_and_report(tmp_path: Path, capsys: pytest.CaptureF
     assert "1 worse, 0 better" in printed
     assert main(["benchmark", "compare", str(before), str(before), "--all"]) == 0
     assert ": within noise" in capsys.readouterr().out
+    assert main(["benchmark", "report", str(before), "--output", str(tmp_path / "tables.md")]) == 0
+    assert "| name | time | size |" in (tmp_path / "tables.md").read_text(encoding="utf-8")
     pytest.importorskip("matplotlib")
     stored = Result.read(after)
     stored.sections[0].title = "<b>Part</b>"

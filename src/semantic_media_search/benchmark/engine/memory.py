@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 _PROC = Path("/proc")
 _SAMPLE_SECONDS = 0.05
 MB = 1e6
@@ -87,13 +89,13 @@ def tree_memory(pid: int) -> int | None:
 
 @contextmanager
 def allocated() -> Iterator[Peak]:
-    """What numpy and Python allocated inside the block and still hold at its end: exact, on any system."""
+    """The arrays that numpy allocated inside the block and that are still held at its end: exact, on any system."""
     held = Peak()
+    arrays = tracemalloc.DomainFilter(inclusive=True, domain=np.lib.tracemalloc_domain)
     tracemalloc.start()
     try:
-        before = tracemalloc.get_traced_memory()[0]
         yield held
-        held.bytes = tracemalloc.get_traced_memory()[0] - before
+        held.bytes = sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces([arrays]).traces)
     finally:
         tracemalloc.stop()
 

@@ -1,4 +1,4 @@
-"""Results as one HTML page that needs nothing beside itself."""
+"""Results as one HTML page that needs nothing beside itself, or as Markdown."""
 
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -34,10 +34,30 @@ def report_page(results: Sequence[Result]) -> str:
     )
 
 
+def report_markdown(results: Sequence[Result]) -> str:
+    """Environment and tables of each result, to stand in a document."""
+    lines: list[str] = []
+    for result in results:
+        lines += [f"## media-search benchmark {result.benchmark}", ""]
+        lines += [f"{name}: {text}  " for name, text in _facts(result)]
+        for section in result.sections:
+            lines += ["", f"### {section.title}", "", *section.notes, ""]
+            cells = [[cell_text(row.get(column)) for column in section.columns] for row in section.rows]
+            table = [section.columns, ["---"] * len(section.columns), *cells]
+            lines += ["| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in table]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _facts(result: Result) -> Iterator[tuple[str, str]]:
+    """The environment in words."""
+    for name, value in result.environment.items():
+        yield name, cell_text(Figure.from_json(value)) if isinstance(value, dict) else str(value)
+
+
 def _result(result: Result) -> Iterator[str]:
     yield f"<h2>media-search benchmark {escape(result.benchmark)}</h2><dl>"
-    for name, value in result.environment.items():
-        text = cell_text(Figure.from_json(value)) if isinstance(value, dict) else str(value)
+    for name, text in _facts(result):
         yield f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>"
     yield "</dl>"
     for section in result.sections:
