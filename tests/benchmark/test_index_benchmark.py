@@ -1,13 +1,16 @@
 """`media-search benchmark index` on tiny data: every part runs, and what it finds is right where that is known."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fakes import COLOURS, paint
 from semantic_media_search.benchmark.engine.figures import Figure
 from semantic_media_search.benchmark.engine.results import Result
 from semantic_media_search.benchmark.index.contestants import EFS, Contestant, K, Searcher, builders, ours
+from semantic_media_search.benchmark.index.crossmodal import captioned_crops, cross_modal_section
 from semantic_media_search.benchmark.index.curves import Line, Point, curves, exact_top, recall_of, seconds_at
 from semantic_media_search.benchmark.index.float_walk import float_contestant
 from semantic_media_search.benchmark.index.synthetic import clip_shaped, extended
@@ -121,6 +124,33 @@ def test_sentences_of_a_file(tmp_path: Path) -> None:
     path.write_text("one\n\ntwo\none\n three \n")
     assert sorted(sentences_of(path, 10)) == ["one", "three", "two"]
     assert len(sentences_of(path, 2)) == 2
+
+
+def test_crops_of_photographs_and_their_captions(tmp_path: Path) -> None:
+    photos = tmp_path / "images"
+    captions = [
+        {
+            "file": paint(photos / f"{colour}.png", colour).name,
+            "split": "dev",
+            "captions": [f"all {colour}", colour],
+        }
+        for colour in COLOURS
+    ]
+    (tmp_path / "captions.json").write_text(
+        json.dumps([*captions, {"file": "gone", "split": "", "captions": ["x"]}])
+    )
+    said: list[str] = []
+    where = (tmp_path, tmp_path / "captions.json", 20, 6, tmp_path / "cache", said.append)
+    crops, words = captioned_crops(*where)
+    assert crops.rows.shape == (20, 768)
+    assert words.shape == (6, 768)
+    assert "5 crops of each of 6 photographs" in said[0]
+    captioned_crops(*where)
+    assert len(said) == 1
+    section = cross_modal_section("photos", {"ours": ours}, crops, words, 1)
+    assert {row["line"] for row in section.rows} == {"ours, like the rows", "ours, words"}
+    with pytest.raises(ConfigError, match="none of the photographs"):
+        captioned_crops(tmp_path / "cache", *where[1:])
 
 
 def test_the_whole_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
