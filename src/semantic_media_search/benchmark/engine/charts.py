@@ -58,26 +58,26 @@ def _plot(canvas: "Canvas", chart: Chart, section: Section) -> None:
             lines.setdefault(str(row.get(chart.series, "")), []).append((place, y))
     if any(isinstance(x, str) for points in lines.values() for x, _ in points):
         _bars(axes, lines)
+        axes.set_xlabel(chart.y)
     else:
         for name, points in lines.items():
             axes.plot(*zip(*points, strict=True), marker="o", markersize=3.5, linewidth=1.6, label=name)
+        axes.set_xlabel(chart.x)
+        axes.set_ylabel(chart.y)
+        axes.set_xscale("log" if chart.log_x else "linear")
+        axes.set_yscale("log" if chart.log_y else "linear")
     axes.set_title(chart.title)
-    axes.set_xlabel(chart.x)
-    axes.set_ylabel(chart.y)
-    if chart.log_x:
-        axes.set_xscale("log")
-    if chart.log_y:
-        axes.set_yscale("log")
     axes.grid(visible=True, which="both", alpha=0.25)
     if len(lines) > 1:
         axes.legend(fontsize=8)
 
 
 def _bars(axes: Any, lines: dict[str, list[tuple[Any, float]]]) -> None:
-    """Bars beside one another, a group for each word on the x axis."""
+    """Bars beside one another, from the left so that there is room for words, a group for each word."""
     words = list(dict.fromkeys(x for points in lines.values() for x, _ in points))
     width = 0.8 / len(lines)
-    for number_, (name, points) in enumerate(lines.items()):
-        places = [words.index(x) + (number_ - (len(lines) - 1) / 2) * width for x, _ in points]
-        axes.bar(places, [y for _, y in points], width, label=name)
-    axes.set_xticks(range(len(words)), words, rotation=25, ha="right")
+    for place, (name, points) in enumerate(lines.items()):
+        places = [words.index(x) + (place - (len(lines) - 1) / 2) * width for x, _ in points]
+        axes.barh(places, [y for _, y in points], width, label=name)
+    axes.set_yticks(range(len(words)), words)
+    axes.invert_yaxis()

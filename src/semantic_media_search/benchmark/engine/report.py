@@ -14,9 +14,9 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto
 table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid #8884; text-align: right; white-space: nowrap }
 th:first-child, td:first-child { text-align: left }
-svg { background: #fff; max-width: 100%; height: auto; margin: .5rem 0 }
-p.note, dd { color: #777; margin: .2rem 0 } dt { font-weight: 600 } dl { display: grid;
-grid-template-columns: max-content 1fr; gap: .1rem 1rem }
+.charts { display: flex; flex-wrap: wrap; gap: 1rem }
+.charts svg { background: #fff; flex: 1 1 26rem; max-width: 46rem; height: auto }
+p.note { opacity: .7; margin: .2rem 0 }
 """
 
 
@@ -56,10 +56,9 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
 
 
 def _result(result: Result) -> Iterator[str]:
-    yield f"<h2>media-search benchmark {escape(result.benchmark)}</h2><dl>"
-    for name, text in _facts(result):
-        yield f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>"
-    yield "</dl>"
+    yield f"<h2>media-search benchmark {escape(result.benchmark)}</h2>"
+    facts = "; ".join(f"{name} {text}" for name, text in _facts(result))
+    yield f'<p class="note">{escape(facts)}</p>'
     for section in result.sections:
         yield from _section(section)
 
@@ -67,7 +66,9 @@ def _result(result: Result) -> Iterator[str]:
 def _section(section: Section) -> Iterator[str]:
     yield f"<h3>{escape(section.title)}</h3>"
     yield from (f'<p class="note">{escape(note)}</p>' for note in section.notes)
+    yield '<div class="charts">'
     yield from (draw_svg(chart, section) for chart in section.charts)
+    yield "</div>"
     yield f"<table><thead><tr>{_cells('th', section.columns)}</tr></thead><tbody>"
     for row in section.rows:
         yield f"<tr>{_cells('td', [cell_text(row.get(column)) for column in section.columns])}</tr>"
