@@ -1,5 +1,6 @@
 """The measuring engine itself: turns, noise, verdicts, tables, files and pages."""
 
+import argparse
 import json
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from semantic_media_search.benchmark.engine.results import Chart, Result, Sectio
 from semantic_media_search.benchmark.engine.session import Session
 from semantic_media_search.benchmark.engine.tables import cell_text, table_lines
 from semantic_media_search.benchmark.engine.timing import in_turns
+from semantic_media_search.benchmark.media import media_command
 from semantic_media_search.cli import main
 from semantic_media_search.errors import ConfigError
 
@@ -179,6 +181,26 @@ def test_a_session_prints_writes_and_draws(tmp_path: Path) -> None:
     assert {"date", "processor", "load", "model", "calibration"} <= set(stored.environment)
     if (tmp_path / "deep" / "out-growth.png").exists():
         assert (tmp_path / "deep" / "out-growth.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_all_leaves_out_what_cannot_be_measured_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: dict[str, object] = {}
+
+    def run(arguments: argparse.Namespace, settings: object, say: object) -> None:
+        asked["count"], asked["pictures"] = arguments.count, arguments.pictures
+        result(1).write(arguments.output)
+
+    monkeypatch.setattr(media_command, "run", run)
+    monkeypatch.chdir(tmp_path)
+    only = ["--only", "media", "ingest", "size", "--pictures", "holidays"]
+    assert main(["benchmark", "all", *only, "--library", "nowhere", "--output", "out"]) == 0
+    printed = capsys.readouterr().out
+    assert "left out: give --model FOLDER" in printed
+    assert "left out: " in printed.partition("#### benchmark size")[2]
+    assert asked == {"count": 4, "pictures": Path("holidays")}
+    assert "<h3>Part</h3>" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 def test_tables_align() -> None:
