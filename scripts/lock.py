@@ -1,6 +1,7 @@
 """Pin every dependency anew, for all platforms and Python versions at once: `make lock`.
 
-Writes `requirements.txt` (CPU), `requirements-gpu.txt` and `requirements-dev.txt` from `pyproject.toml`.
+Writes `requirements.txt` (CPU), `requirements-gpu.txt`, `requirements-dev.txt` and `requirements-bench.txt` from
+`pyproject.toml`.
 """
 
 import subprocess
@@ -11,13 +12,22 @@ from pathlib import Path
 # to be had differs from machine to machine, so what comes with it is not pinned.
 WITH_TORCH = ("cuda-", "nvidia-", "triton")
 HEADERS = {
-    "requirements.txt": ("cpu", None, "What the program needs, with inference on the CPU."),
-    "requirements-gpu.txt": ("gpu", None, "What the program needs, with inference on an NVIDIA GPU (CUDA)."),
-    "requirements-dev.txt": ("cpu", "test", "What the checks need beside requirements.txt's."),
+    "requirements.txt": (("cpu",), None, "What the program needs, with inference on the CPU."),
+    "requirements-gpu.txt": (
+        ("gpu",),
+        None,
+        "What the program needs, with inference on an NVIDIA GPU (CUDA).",
+    ),
+    "requirements-dev.txt": (("cpu",), "test", "What the checks need beside requirements.txt's."),
+    "requirements-bench.txt": (
+        ("cpu", "bench"),
+        None,
+        "What `media-search benchmark` measures beside, with charts.",
+    ),
 }
 
 
-def pins(extra: str, group: str | None) -> list[str]:
+def pins(extras: tuple[str, ...], group: str | None) -> list[str]:
     """The pinned lines for one set, as uv resolves it."""
     command = [
         sys.executable,
@@ -30,7 +40,8 @@ def pins(extra: str, group: str | None) -> list[str]:
         "--python-version",
         "3.11",
     ]
-    command += ["--no-header", "--no-annotate", "--upgrade", "--extra", extra, "pyproject.toml"]
+    command += ["--no-header", "--no-annotate", "--upgrade", "pyproject.toml"]
+    command += [word for extra in extras for word in ("--extra", extra)]
     if group:
         command += ["--group", group]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
@@ -38,10 +49,10 @@ def pins(extra: str, group: str | None) -> list[str]:
 
 
 def main() -> None:
-    """Write the three files."""
-    for name, (extra, group, text) in HEADERS.items():
+    """Write the files."""
+    for name, (extras, group, text) in HEADERS.items():
         head = [f"# {text} Made by `make lock` from pyproject.toml.", "-e ."]
-        Path(name).write_text("\n".join([*head, *pins(extra, group)]) + "\n", encoding="utf-8")
+        Path(name).write_text("\n".join([*head, *pins(extras, group)]) + "\n", encoding="utf-8")
         print(f"wrote {name}")
 
 

@@ -3,7 +3,9 @@
     pip install "semantic-media-search[training]"
     python training/export_clip.py openai/clip-vit-base-patch32 clip-folder
 
-The model is anything that `CLIPModel.from_pretrained` takes: a name on the model hub, or a folder.
+The model is anything that `CLIPModel.from_pretrained` takes: a name on the model hub, or a folder. `random` gives
+ViT-B/32 with random weights and a tokenizer of single letters, without any download: as fast as the trained one,
+and of no use but to measure that.
 The layout is that of the ONNX exports on the hub (see `semantic_media_search/embeddings/model_folder.py`):
 each tower a graph of its own, with its projection, ending in the joint space, not yet normalised.
 """
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
 OPSET = 18
 
@@ -125,20 +127,30 @@ def _quiet() -> Iterator[None]:
             logging.disable(logging.NOTSET)
 
 
+def random_clip() -> tuple[CLIPModel, CLIPTokenizer, CLIPImageProcessor]:
+    """ViT-B/32 as it is before training, seeded."""
+    torch.manual_seed(0)
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    tokens = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    tokenizer = CLIPTokenizer(vocab={token: number for number, token in enumerate(tokens)}, merges=[])
+    return CLIPModel(CLIPConfig()), tokenizer, CLIPImageProcessor()
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read the command line and export."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("model", help="name on the model hub, or a folder of save_pretrained")
+    parser.add_argument("model", help="name on the model hub, a folder of save_pretrained, or `random`")
     parser.add_argument("folder", type=Path, help="where to write the export")
     given: Any = parser.parse_args(arguments)
-    export_clip(
-        CLIPModel.from_pretrained(given.model),
-        CLIPTokenizer.from_pretrained(given.model),
-        CLIPImageProcessor.from_pretrained(given.model),
-        given.folder,
-    )
+    if given.model == "random":
+        parts = random_clip()
+    else:
+        parts = tuple(
+            kind.from_pretrained(given.model) for kind in (CLIPModel, CLIPTokenizer, CLIPImageProcessor)
+        )
+    export_clip(*parts, given.folder)
     print(f"wrote {given.folder}; try: media-search --model {given.folder} search 'a cat'")
 
 

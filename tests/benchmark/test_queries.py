@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from fakes import COLOURS, ColourEncoder, paint
+from semantic_media_search.benchmark.engine.results import Result
 from semantic_media_search.cli import main
 from semantic_media_search.cli.commands import models
 
@@ -52,6 +53,10 @@ def test_the_plans_options_lines_and_schema(library: Path, capsys: pytest.Captur
     keys = ["queries", "avg_recall", "avg_hnsw_ms", "avg_brute_ms", "avg_speedup"]
     assert list(document["aggregates"]["32"])[:5] == keys
     assert document["aggregates"]["32"]["queries"] == 2
+    (section,) = Result.read(output).sections
+    assert [row["search"] for row in section.rows] == ["exact", "graph, ef 32", "graph, ef 64"]
+    assert all(len(row["mean of all queries"].repeats) == 3 for row in section.rows)
+    assert main(["benchmark", "compare", str(output), str(output)]) == 0
 
 
 def test_random_queries_and_a_file_of_queries(library: Path, capsys: pytest.CaptureFixture[str]) -> None:

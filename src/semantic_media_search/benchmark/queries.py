@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from semantic_media_search.benchmark.engine.figures import Figure, Row
+from semantic_media_search.benchmark.engine.results import Section
 from semantic_media_search.errors import LibraryNotFoundError, QueryError
 from semantic_media_search.index.hnsw import HNSWIndex
 from semantic_media_search.library import LibraryView
@@ -24,6 +26,23 @@ class QueryBenchmark:
     k: int
     encode_ms: float
     per_query: list[dict[str, Any]] = field(default_factory=list)
+    times: dict[int, list[list[float]]] = field(default_factory=dict)
+    """For each ef, and 0 for exact search, the milliseconds of every repeat of every query."""
+
+    def section(self) -> Section:
+        """As other benchmarks keep what they find, for `report` and `compare`: means over the queries, by repeat."""
+        rows: list[Row] = []
+        for ef, times in sorted(self.times.items()):
+            found = [row["recall"] for row in self.per_query if row["ef_search"] == ef]
+            rows.append(
+                {
+                    "search": f"graph, ef {ef}" if ef else "exact",
+                    f"recall@{self.k}": round(float(np.mean(found)), 4) if ef else 1.0,
+                    "mean of all queries": Figure(tuple(np.mean(times, axis=0).tolist()), "ms"),
+                }
+            )
+        title = f"Searches on this library, one at a time: {len(self.times[0])} queries"
+        return Section("queries", title, ("search",), rows)
 
     def to_json(self) -> dict[str, Any]:
         """`encode_ms`, `per_query` and `aggregates` as the plan has them."""
@@ -112,10 +131,14 @@ def _measure(
     exact.search(vectors[0], k)
     result = QueryBenchmark(k, encode_ms)
     for name, vector in zip(names, vectors, strict=True):
-        truth, brute_ms = _timed(lambda v=vector: exact.search(v, k), repeat)  # type: ignore[misc]
+        truth, times = _timed(lambda v=vector: exact.search(v, k), repeat)  # type: ignore[misc]
+        result.times.setdefault(0, []).append(times)
+        brute_ms = float(np.median(times))
         best = np.array([[cosine for _, cosine in truth]], dtype=np.float32)
         for ef in efs:
-            found, hnsw_ms = _timed(lambda v=vector, e=ef: graph.search(v, k, e), repeat)  # type: ignore[misc]
+            found, times = _timed(lambda v=vector, e=ef: graph.search(v, k, e), repeat)  # type: ignore[misc]
+            result.times.setdefault(ef, []).append(times)
+            hnsw_ms = float(np.median(times))
             cosines = np.full((1, k), -np.inf, dtype=np.float32)
             cosines[0, : len(found)] = [cosine for _, cosine in found]
             result.per_query.append(
@@ -135,12 +158,12 @@ def _measure(
 
 def _timed(
     search: Callable[[], list[tuple[int, float]]], repeat: int
-) -> tuple[list[tuple[int, float]], float]:
-    """What a search returns, and the median of its times in milliseconds."""
+) -> tuple[list[tuple[int, float]], list[float]]:
+    """What a search returns, and the milliseconds of each time it is made."""
     times = []
     found: list[tuple[int, float]] = []
     for _ in range(repeat):
         began = time.perf_counter()
         found = search()
         times.append((time.perf_counter() - began) * 1000)
-    return found, float(np.median(times))
+    return found, times

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from semantic_media_search.benchmark.engine.results import SCHEMA
 from semantic_media_search.benchmark.environment import environment
 from semantic_media_search.benchmark.queries import (
     QueryBenchmark,
@@ -67,7 +68,10 @@ def run(
             frames=view.frame_count,
             dim=view.store.dim,
             rows=view.store.rows,
-        )
+        ),
+        "schema": SCHEMA,
+        "benchmark": "queries",
+        "sections": [result.section().to_json()],
     }
     if arguments.measure_build:
         document["build"] = _measure_build(library, scratch)

@@ -1,8 +1,10 @@
 """`benchmark`: the measuring engine on the command line."""
 
 import argparse
+import sys
 
-from semantic_media_search.benchmark import index_command, query_command, retrieval_command
+from semantic_media_search.benchmark import query_command, retrieval_command
+from semantic_media_search.benchmark.kinds import KINDS, module_of
 from semantic_media_search.cli.commands.models import encoder_loader
 from semantic_media_search.cli.console import Console
 from semantic_media_search.config import Settings
@@ -23,20 +25,23 @@ def build_parser(common: argparse.ArgumentParser) -> argparse.ArgumentParser:
     text = "how well words find photographs, for any model and any folder of captioned photographs"
     retrieval = kinds.add_parser("retrieval", parents=[common], help=text, description=text)
     retrieval_command.add_arguments(retrieval)
-    text = "the index beside hnswlib on the same vectors: recall, speed, build"
-    index = kinds.add_parser("index", parents=[common], help=text, description=text)
-    index_command.add_arguments(index)
+    for kind, (_, text) in KINDS.items():
+        module_of(kind).add_arguments(kinds.add_parser(kind, parents=[common], help=text, description=text))
     return parser
 
 
 def run_benchmark(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
     """Measure, print, write."""
+
+    def say(line: str) -> None:
+        console.result(line)
+        sys.stdout.flush()  # a run may take an hour, and someone may be reading along in a file
+
     if arguments.kind == "retrieval":
-        retrieval_command.run(arguments, console.result)
-        return 0
-    if arguments.kind == "index":
-        index_command.run(arguments, console.result)
-        return 0
-    library = Library(settings, encoder_loader(settings, console))
-    query_command.run(arguments, library, console.result, query_command.scratch_like(library))
+        retrieval_command.run(arguments, say)
+    elif arguments.kind == "queries":
+        library = Library(settings, encoder_loader(settings, console))
+        query_command.run(arguments, library, say, query_command.scratch_like(library))
+    else:
+        module_of(arguments.kind).run(arguments, settings, say)
     return 0

@@ -1,5 +1,7 @@
 """Photos and videos of a size that cameras give, made from smaller pictures, to time the reading of."""
 
+import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -7,6 +9,8 @@ import av
 import numpy as np
 from PIL import Image
 
+from semantic_media_search.errors import ConfigError
+from semantic_media_search.media.decode import load_image
 from semantic_media_search.records import U8
 
 _PHOTO_WIDTH, _PHOTO_HEIGHT = 4000, 3000
@@ -33,6 +37,14 @@ def textured_pictures(count: int, seed: int = 0, side: int = 600) -> list[U8]:
         picture -= picture.min()
         pictures.append((picture * (255 / picture.max())).astype(np.uint8))
     return pictures
+
+
+def pictures_of(folder: Path, count: int) -> list[U8]:
+    """The first `count` photographs below a folder, by name. Raises ConfigError where there are none."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in (".jpg", ".jpeg")][:count]
+    if not paths:
+        raise ConfigError(f"{folder} holds no .jpg files to make photographs of")
+    return [load_image(path) for path in paths]
 
 
 def write_photos(folder: Path, pictures: Sequence[U8], count: int) -> list[Path]:
@@ -74,3 +86,16 @@ def _pan(scene: U8, frames: int) -> Iterator[U8]:
         top = round(spare_height * (1 + np.cos(number / 130)) / 2)
         left = round(spare_width * (1 + np.sin(number / 90)) / 2)
         yield np.ascontiguousarray(scene[top : top + _FRAME_HEIGHT, left : left + _FRAME_WIDTH])
+
+
+def many_photos(folder: Path, photos: Sequence[Path], count: int) -> list[Path]:
+    """`count` files in `folder`, each another name of one of the photos: so many files at the cost of a few."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = []
+    for number in range(count):
+        names.append(folder / f"IMG_{number:05d}.jpg")
+        try:
+            os.link(photos[number % len(photos)], names[-1])
+        except OSError:
+            shutil.copyfile(photos[number % len(photos)], names[-1])
+    return names

@@ -1,0 +1,76 @@
+"""`media-search benchmark all`: everything that can be measured here, and one report."""
+
+import argparse
+from pathlib import Path
+
+from semantic_media_search.benchmark.engine.session import Say
+from semantic_media_search.benchmark.kinds import module_of
+from semantic_media_search.config import Settings
+from semantic_media_search.errors import MediaSearchError
+
+_ORDER = ("media", "pipeline", "ingest", "start", "serve", "size", "index")
+_SMALL = {
+    "media": ["--count", "4", "--seconds", "10", "--rounds", "3"],
+    "pipeline": ["--count", "80", "--vectors", "5000"],
+    "ingest": ["--count", "32"],
+    "start": ["--rounds", "3"],
+    "serve": ["--rounds", "3", "--requests", "320"],
+    "index": ["--scale", "small"],
+}
+_FULL = {"index": ["--scale", "full"]}
+_PASSED_ON = {
+    "index": ("photos", "captions", "sentences"),
+    "media": ("pictures",),
+    "pipeline": ("pictures",),
+    "ingest": ("pictures", "model"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the single benchmarks take, where it cannot be guessed."""
+    parser.add_argument(
+        "--scale", choices=("small", "full"), default="small", help="small: minutes; full: hours"
+    )
+    parser.add_argument("--only", nargs="+", choices=_ORDER, default=_ORDER, help="only these")
+    parser.add_argument("--pictures", metavar="DIR", help="photographs to make the 12-megapixel ones of")
+    parser.add_argument("--model", metavar="FOLDER", help="an export of ViT-B/32, for `ingest`")
+    parser.add_argument(
+        "--sentences", metavar="FILE", help="for `index`: one a line (default: WordNet's glosses)"
+    )
+    parser.add_argument("--photos", metavar="DIR", help="for `index`: photographs, to ask for in words")
+    parser.add_argument("--captions", metavar="FILE", help="their captions")
+    parser.add_argument(
+        "--output", type=Path, default=Path("data/benchmarks"), metavar="DIR", help="default %(default)s"
+    )
+
+
+def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
+    """Measure one kind after the other; one that cannot be measured here is said and left out."""
+    scale = _SMALL if arguments.scale == "small" else _FULL
+    results = []
+    for kind in _ORDER:
+        if kind not in arguments.only:
+            continue
+        say(f"\n#### benchmark {kind}")
+        if kind == "ingest" and arguments.model is None:
+            say("left out: give --model FOLDER; `python training/export_clip.py random FOLDER` makes one")
+            continue
+        output = arguments.output / f"{kind}.json"
+        module = module_of(kind)
+        parser = argparse.ArgumentParser()
+        module.add_arguments(parser)
+        options = [*scale.get(kind, []), "--output", str(output)]
+        for name in _PASSED_ON.get(kind, ()):
+            if getattr(arguments, name) is not None:
+                options += [f"--{name}", getattr(arguments, name)]
+        try:
+            module.run(parser.parse_args(options), settings, say)
+        except MediaSearchError as error:
+            say(f"left out: {error}")
+        else:
+            results.append(str(output))
+    if results:
+        report, parser = module_of("report"), argparse.ArgumentParser()
+        report.add_arguments(parser)
+        page = str(arguments.output / "report.html")
+        report.run(parser.parse_args([*results, "--output", page]), settings, say)

@@ -1,0 +1,1 @@
+"""What every measuring command shares: timing in turns, figures with their repeats, tables, files, charts."""

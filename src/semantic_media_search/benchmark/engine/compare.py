@@ -1,0 +1,138 @@
+"""Which differences between two results exceed the noise that was measured within their own runs.
+
+For each figure that both results have, the ratio of medians is bootstrapped over the repeats of both sides
+(B. Efron, 1979). Repeats lie close together in time, and a shared machine changes more slowly than that: for times
+the interval is widened by how much a fixed job, timed throughout either run, took longer or less. A difference
+counts where the whole interval lies on one side of 1, by more than MINIMUM. Ratios that were measured turn by turn
+need no such widening, and see finer differences.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from semantic_media_search.benchmark.engine.figures import Cell, Figure, Row
+from semantic_media_search.benchmark.engine.results import Result, Section
+from semantic_media_search.benchmark.engine.tables import cell_text
+from semantic_media_search.errors import ConfigError
+
+MINIMUM = 0.03
+"""Smaller differences are never called: no machine repeats itself to a few per cent on another day."""
+CONFIDENCE = 0.999
+_RESAMPLES = 4_000
+_FEWEST = 3
+
+BETTER, WORSE, WITHIN_NOISE, UNKNOWN = "better", "worse", "within noise", "measured too seldom to say"
+CHANGED = "changed"
+_TIMED_UNITS = ("s", "ms", "us", "/s")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One figure in two results: where it stands, both values, the ratio's interval, and the verdict."""
+
+    place: str
+    before: Cell
+    after: Cell
+    low: float | None
+    high: float | None
+    verdict: str
+
+    def line(self) -> str:
+        """In words."""
+        text = f"{self.place}: {cell_text(self.before)} -> {cell_text(self.after)}"
+        if self.low is not None and self.high is not None:
+            text += f", {self.low:.3f} to {self.high:.3f} times"
+        return f"{text}: {self.verdict}"
+
+
+def compare(before: Result, after: Result) -> list[Difference]:
+    """Every figure and every plain number that stands in both. Raises ConfigError for different benchmarks."""
+    if before.benchmark != after.benchmark:
+        raise ConfigError(
+            f"one result is of `benchmark {before.benchmark}`, the other of `benchmark {after.benchmark}`; "
+            "compare two of the same kind"
+        )
+    machine = Machine.of(before, after)
+    sections = {section.name: section for section in before.sections}
+    return [
+        difference
+        for section in after.sections
+        if section.name in sections
+        for difference in _compare_sections(sections[section.name], section, machine)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """How many times as long a fixed job took in the second run: at the least, at the most, and by the medians."""
+
+    low: float = 1.0
+    high: float = 1.0
+    middle: float = 1.0
+
+    @classmethod
+    def of(cls, before: Result, after: Result) -> Self:
+        """From what both runs timed; all 1 where one did not."""
+        if not all("calibration" in result.environment for result in (before, after)):
+            return cls()
+        first, second = (Figure.from_json(result.environment["calibration"]) for result in (before, after))
+        (quick, slow), (quick2, slow2) = (np.quantile(one.repeats, [0.05, 0.95]) for one in (first, second))
+        return cls(float(quick2 / slow), float(slow2 / quick), second.value / first.value)
+
+
+def verdict(
+    before: Figure, after: Figure, machine: Machine | None = None
+) -> tuple[float | None, float | None, str]:
+    """The interval of after / before, and what it means; without `machine` both were measured in one run."""
+    if min(len(before.repeats), len(after.repeats)) < _FEWEST or 0 in before.repeats:
+        return None, None, UNKNOWN
+    low, high = _interval(before, after)
+    if machine is not None and after.unit in _TIMED_UNITS:
+        # What the machine alone may have done to this figure: nothing, or anything between its extremes.
+        slower, quicker = max(machine.high, 1.0), min(machine.low, 1.0)
+        low, high = (low * quicker, high * slower) if after.more_is_better else (low / slower, high / quicker)
+    if low > 1 + MINIMUM:
+        return low, high, BETTER if after.more_is_better else WORSE
+    if high < 1 - MINIMUM:
+        return low, high, WORSE if after.more_is_better else BETTER
+    return low, high, WITHIN_NOISE
+
+
+def _interval(before: Figure, after: Figure) -> tuple[float, float]:
+    random = np.random.default_rng(0)
+
+    def medians(figure: Figure) -> npt.NDArray[np.float64]:
+        repeats = np.array(figure.repeats)
+        drawn: npt.NDArray[np.float64] = np.median(random.choice(repeats, (_RESAMPLES, len(repeats))), axis=1)
+        return drawn
+
+    ratios = medians(after) / medians(before)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(ratios, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _compare_sections(before: Section, after: Section, machine: Machine) -> Iterator[Difference]:
+    rows = {_key(before, row): row for row in before.rows}
+    for row in after.rows:
+        held = rows.get(_key(after, row))
+        if held is None:
+            continue
+        name = " ".join(str(part) for part in _key(after, row))
+        for column in row:
+            if column in after.keys or column not in held:
+                continue
+            old, new = held[column], row[column]
+            place = f"{after.name}, {name}, {column}"
+            if isinstance(old, Figure) and isinstance(new, Figure):
+                yield Difference(place, old, new, *verdict(old, new, machine))
+            elif old != new and not isinstance(old, Figure) and not isinstance(new, Figure):
+                yield Difference(place, old, new, None, None, CHANGED)
+
+
+def _key(section: Section, row: Row) -> tuple[Cell, ...]:
+    return tuple(row.get(key) for key in section.keys)

@@ -1,0 +1,52 @@
+"""`media-search benchmark compare`: what changed between two results."""
+
+import argparse
+from pathlib import Path
+
+from semantic_media_search.benchmark.engine.compare import (
+    BETTER,
+    CHANGED,
+    CONFIDENCE,
+    MINIMUM,
+    UNKNOWN,
+    WITHIN_NOISE,
+    WORSE,
+    Machine,
+    compare,
+)
+from semantic_media_search.benchmark.engine.results import Result
+from semantic_media_search.benchmark.engine.session import Say
+from semantic_media_search.config import Settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which two, and how much to say."""
+    parser.add_argument("before", type=Path, metavar="BEFORE.json")
+    parser.add_argument("after", type=Path, metavar="AFTER.json")
+    parser.add_argument("--all", action="store_true", help="also say what did not change beyond the noise")
+
+
+def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
+    """Say which figures differ, worst news first. Raises ConfigError for files that cannot be compared."""
+    del settings
+    before, after = Result.read(arguments.before), Result.read(arguments.after)
+    differences = compare(before, after)
+    for name in sorted({*before.environment, *after.environment} - {"calibration", "load_after"}):
+        old, new = before.environment.get(name), after.environment.get(name)
+        if old != new:
+            say(f"{name}: {old} -> {new}")
+    machine = Machine.of(before, after)
+    say(
+        f"For a fixed job the machine itself took {machine.middle:.2f} times as long "
+        f"({machine.low:.2f} to {machine.high:.2f})."
+    )
+    shown = (WORSE, BETTER, CHANGED, *((WITHIN_NOISE, UNKNOWN) if arguments.all else ()))
+    for verdict in shown:
+        for difference in differences:
+            if difference.verdict == verdict:
+                say(difference.line())
+    counts = ", ".join(
+        f"{sum(difference.verdict == verdict for difference in differences)} {verdict}"
+        for verdict in (WORSE, BETTER, CHANGED, WITHIN_NOISE, UNKNOWN)
+    )
+    say(f"{len(differences)} figures stand in both: {counts} (at {CONFIDENCE:.1%}, beyond {MINIMUM:.0%})")

@@ -1,0 +1,225 @@
+"""The measuring engine itself: turns, noise, verdicts, tables, files and pages."""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from semantic_media_search.benchmark.engine.compare import (
+    BETTER,
+    CHANGED,
+    UNKNOWN,
+    WITHIN_NOISE,
+    WORSE,
+    Machine,
+    compare,
+    verdict,
+)
+from semantic_media_search.benchmark.engine.figures import Figure, rate, times_as_fast
+from semantic_media_search.benchmark.engine.memory import allocated, peak_memory, peak_of_tree
+from semantic_media_search.benchmark.engine.results import Chart, Result, Section
+from semantic_media_search.benchmark.engine.session import Session
+from semantic_media_search.benchmark.engine.tables import cell_text, table_lines
+from semantic_media_search.benchmark.engine.timing import in_turns
+from semantic_media_search.benchmark.media import media_command
+from semantic_media_search.cli import main
+from semantic_media_search.errors import ConfigError
+
+
+def test_jobs_take_turns_and_each_goes_first_in_its_turn() -> None:
+    order: list[str] = []
+    times = in_turns({name: lambda name=name: order.append(name) for name in "abc"}, 3)
+    assert "".join(order) == "abc" + "abcbcacab"
+    assert {name: len(taken) for name, taken in times.items()} == {"a": 3, "b": 3, "c": 3}
+
+
+def test_short_jobs_are_done_often_enough_and_their_time_is_that_of_once() -> None:
+    calls = 0
+
+    def job() -> None:
+        nonlocal calls
+        calls += 1
+        sum(range(2_000))
+
+    (times,) = in_turns({"job": job}, 3, at_least=0.005).values()
+    assert calls > 10
+    assert all(0 < taken < 0.005 for taken in times)
+
+
+def test_a_figure_is_its_median_with_a_robust_spread() -> None:
+    figure = Figure((1.0, 1.1, 0.9, 50.0, 1.0), "s")
+    assert figure.value == 1.0
+    assert figure.spread == pytest.approx(0.148, abs=0.01)
+    assert Figure((3.0,), "s").spread is None
+    assert Figure.from_json(json.loads(json.dumps(figure.to_json()))) == figure
+    with pytest.raises(ValueError, match="at least one"):
+        Figure((), "s")
+    with pytest.raises(ConfigError):
+        Figure.from_json({"unit": "s"})
+
+
+def test_rates_and_ratios_are_made_turn_by_turn() -> None:
+    assert rate(10, [2.0, 5.0]).repeats == (5.0, 2.0)
+    assert times_as_fast([1.0, 2.0], [3.0, 8.0]).repeats == (3.0, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (None, "-"),
+        ("words", "words"),
+        (7, "7"),
+        (12_345, "12,345"),
+        (0.12345, "0.1235"),
+        (Figure((1234.0,), "/s"), "1,234/s"),
+        (Figure((0.5, 0.5), "s"), "0.500 s ±0%"),
+        (Figure((2.5,), "x"), "2.50x"),
+    ],
+)
+def test_cells_in_print(cell: object, text: str) -> None:
+    assert cell_text(cell) == text  # type: ignore[arg-type]
+
+
+def around(value: float, unit: str = "s", *, more: bool = False, seed: int = 0) -> Figure:
+    noise = np.random.default_rng(seed).normal(0, 0.01, 7)
+    return Figure(tuple(value * (1 + noise)), unit, more)
+
+
+def test_verdicts_need_more_than_the_noise() -> None:
+    assert verdict(around(1), around(1, seed=1))[2] == WITHIN_NOISE
+    assert verdict(around(1), around(1.2, seed=1))[2] == WORSE
+    assert verdict(around(1), around(0.8, seed=1))[2] == BETTER
+    assert verdict(around(1, more=True), around(0.8, more=True))[2] == WORSE
+    assert verdict(around(1), Figure((2.0, 2.0), "s"))[2] == UNKNOWN
+    noisy = Figure((0.5, 1.0, 1.5, 0.7, 1.3), "s")
+    assert verdict(noisy, around(1.3))[2] == WITHIN_NOISE
+
+
+def test_equal_measurements_hardly_ever_get_a_verdict() -> None:
+    random = np.random.default_rng(5)
+    pairs = [[Figure(tuple(random.lognormal(0, 0.1, 5)), "s") for _ in range(2)] for _ in range(200)]
+    called = sum(verdict(before, after)[2] != WITHIN_NOISE for before, after in pairs)
+    assert called <= 10
+
+
+def test_a_machine_that_got_slower_is_no_news() -> None:
+    slower = Machine(1.1, 1.4, 1.25)
+    assert verdict(around(1), around(1.25), slower)[2] == WITHIN_NOISE
+    assert verdict(around(1), around(1.6), slower)[2] == WORSE
+    assert verdict(around(1, "/s", more=True), around(0.8, "/s", more=True), slower)[2] == WITHIN_NOISE
+    assert verdict(around(1, "x", more=True), around(0.8, "x", more=True), slower)[2] == WORSE
+
+
+def result(value: float, plain: float = 1.0, benchmark: str = "index", fixed: float = 1.0) -> Result:
+    section = Section("part", "Part", ("name",), [{"name": "one", "time": around(value), "size": plain}])
+    section.rows.append({"name": f"only in {value}", "time": around(1)})
+    return Result(benchmark, {"calibration": around(fixed).to_json()}, [section])
+
+
+def test_results_are_compared_where_both_have_a_figure(tmp_path: Path) -> None:
+    found = compare(result(1), result(2, plain=3))
+    assert [(one.place, one.verdict) for one in found] == [
+        ("part, one, time", WORSE),
+        ("part, one, size", CHANGED),
+    ]
+    assert compare(result(1), result(2, fixed=2))[0].verdict == WITHIN_NOISE
+    with pytest.raises(ConfigError, match="same kind"):
+        compare(result(1), result(1, benchmark="serve"))
+
+
+def test_the_commands_compare_and_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before, after, page = tmp_path / "a.json", tmp_path / "b.json", tmp_path / "page.html"
+    result(1).write(before)
+    result(2).write(after)
+    assert main(["benchmark", "compare", str(before), str(after)]) == 0
+    printed = capsys.readouterr().out
+    assert "part, one, time: 1.00 s" in printed
+    assert ": worse" in printed
+    assert "1 worse, 0 better" in printed
+    assert main(["benchmark", "compare", str(before), str(before), "--all"]) == 0
+    assert ": within noise" in capsys.readouterr().out
+    assert main(["benchmark", "report", str(before), "--output", str(tmp_path / "tables.md")]) == 0
+    assert "| name | time | size |" in (tmp_path / "tables.md").read_text(encoding="utf-8")
+    pytest.importorskip("matplotlib")
+    stored = Result.read(after)
+    stored.sections[0].title = "<b>Part</b>"
+    stored.sections[0].charts.append(Chart("Times", "name", "time"))
+    stored.write(after)
+    assert main(["benchmark", "report", str(before), str(after), "--output", str(page)]) == 0
+    html = page.read_text(encoding="utf-8")
+    assert "&lt;b&gt;Part&lt;/b&gt;" in html
+    assert html.count("<svg") == 1
+    assert "http" not in html.replace("http://www.w3.org", "").replace("https://matplotlib.org", "").replace(
+        "http://purl.org", ""
+    ).replace("http://creativecommons.org", "")
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"schema": 1}', '{"schema": 99}'])
+def test_files_that_are_no_results_are_refused(
+    tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "latest.json"
+    path.write_text(content)
+    assert main(["benchmark", "report", str(path)]) == 1
+    assert "latest.json" in capsys.readouterr().err
+
+
+def test_a_session_prints_writes_and_draws(tmp_path: Path) -> None:
+    said: list[str] = []
+    session = Session("index", said.append, tmp_path / "deep" / "out.json", model="none")
+    rows = [{"n": n, "speed": Figure((float(n),), "/s", more_is_better=True)} for n in (1, 2, 4)]
+    session.add(
+        Section("growth", "Growth", ("n",), rows, ["a note"], [Chart("Speed", "n", "speed", log_x=True)])
+    )
+    session.close()
+    assert "== Growth" in said
+    assert "   a note" in said
+    stored = Result.read(tmp_path / "deep" / "out.json")
+    assert stored.sections[0].rows == rows
+    assert {"date", "processor", "load", "model", "calibration"} <= set(stored.environment)
+    if (tmp_path / "deep" / "out-growth.png").exists():
+        assert (tmp_path / "deep" / "out-growth.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_all_leaves_out_what_cannot_be_measured_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: dict[str, object] = {}
+
+    def run(arguments: argparse.Namespace, settings: object, say: object) -> None:
+        asked["count"], asked["pictures"] = arguments.count, arguments.pictures
+        result(1).write(arguments.output)
+
+    monkeypatch.setattr(media_command, "run", run)
+    monkeypatch.chdir(tmp_path)
+    only = ["--only", "media", "ingest", "size", "--pictures", "holidays"]
+    assert main(["benchmark", "all", *only, "--library", "nowhere", "--output", "out"]) == 0
+    printed = capsys.readouterr().out
+    assert "left out: give --model FOLDER" in printed
+    assert "left out: " in printed.partition("#### benchmark size")[2]
+    assert asked == {"count": 4, "pictures": Path("holidays")}
+    assert "<h3>Part</h3>" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_tables_align() -> None:
+    section = Section("s", "S", ("name",), [{"name": "a", "n": 1}, {"name": "long", "n": 1000, "more": None}])
+    assert list(table_lines(section)) == ["== S", "name      n  more", "a         1  -", "long  1,000  -"]
+
+
+def test_memory_is_that_of_what_was_held() -> None:
+    with allocated() as held:
+        kept = np.ones(3_000_000, np.uint8)
+        np.ones(9_000_000, np.uint8)
+    assert len(kept) <= (held.bytes or 0) < 4_000_000
+    with peak_memory() as small:
+        pass
+    with peak_memory() as large, peak_of_tree() as tree:
+        np.ones(80_000_000, np.uint8)
+        for _ in range(20):
+            np.ones(80_000_000, np.uint8)
+    if small.bytes is None or large.bytes is None:
+        pytest.skip("this system does not say how much memory a process holds")
+    assert 60_000_000 < large.bytes - small.bytes < 120_000_000
+    assert tree.bytes is not None

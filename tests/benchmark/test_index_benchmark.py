@@ -1,0 +1,193 @@
+"""`media-search benchmark index` on tiny data: every part runs, and what it finds is right where that is known."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fakes import COLOURS, paint
+from semantic_media_search.benchmark.engine.figures import Figure
+from semantic_media_search.benchmark.engine.results import Result
+from semantic_media_search.benchmark.index.contestants import EFS, Contestant, K, Searcher, builders, ours
+from semantic_media_search.benchmark.index.crossmodal import captioned_crops, cross_modal_section
+from semantic_media_search.benchmark.index.curves import Line, Point, curves, exact_top, recall_of, seconds_at
+from semantic_media_search.benchmark.index.float_walk import float_contestant
+from semantic_media_search.benchmark.index.synthetic import clip_shaped, extended
+from semantic_media_search.benchmark.index.vectors import Vectors, held_out, sentences_of
+from semantic_media_search.cli import main
+from semantic_media_search.errors import ConfigError
+from semantic_media_search.index.hnsw import HNSWIndex
+from vectors import clustered
+
+
+@pytest.fixture(scope="module")
+def vectors() -> Vectors:
+    return Vectors(clustered(600, 16), clustered(20, 16, seed=1), "test vectors")
+
+
+def test_times_are_read_off_between_the_points_of_each_round() -> None:
+    points = [
+        Point(10, 0.9, {"batch": [1.0, 2.0]}),
+        Point(20, 1.0, {"batch": [4.0, 8.0]}),
+    ]
+    assert seconds_at(points, 0.95, "batch") == pytest.approx([2.0, 4.0])
+    assert seconds_at(points, 0.5, "batch") == pytest.approx([1.0, 2.0])
+    assert seconds_at(points[:1], 0.95, "batch") is None
+
+
+def test_recall_counts_ties_and_no_id_twice(vectors: Vectors) -> None:
+    rows = np.repeat(np.eye(12, dtype=np.float32), 2, axis=0)
+    asked = Vectors(rows, np.ones((1, 12), np.float32) / np.float32(12**0.5), "ties")
+    exact = exact_top(asked)
+    assert recall_of(asked, np.arange(10, 20)[np.newaxis], exact) == 1
+    assert recall_of(asked, np.array([[0, 0, 0, 0, 0, 1, 2, 3, 4, -1]]), exact) == pytest.approx(0.5)
+
+
+def test_curves_tell_a_good_index_from_a_bad_one(vectors: Vectors) -> None:
+    bad = Contestant(
+        (1.0, 2.0),
+        lambda effort: Searcher(lambda query: None, lambda queries: np.full((len(queries), K), -1)),
+        holds_rows=True,
+        save=None,
+    )
+    exact = exact_top(vectors)
+    lines = {"good": Line(ours(vectors.rows), vectors, exact), "bad": Line(bad, vectors, exact)}
+    found = curves(lines, 2)
+    assert [point.effort for point in found["good"]] == list(EFS)
+    assert found["good"][-1].recall > 0.99
+    assert [point.recall for point in found["bad"]] == [0, 0]
+    assert all(len(times) == 2 for point in found["good"] for times in point.times.values())
+
+
+def test_the_graph_walked_on_floats_gives_exact_answers(vectors: Vectors) -> None:
+    index = HNSWIndex(16)
+    index.build(vectors.rows)
+    exact = exact_top(vectors)
+    searcher = float_contestant(index).at(320)
+    ids = searcher.batch(vectors.queries)
+    assert recall_of(vectors, ids, exact) > 0.99
+    np.testing.assert_array_equal(searcher.single(vectors.queries[3]), ids[3:4])
+    many = float_contestant(index).at(320).batch(np.repeat(vectors.queries, 30, axis=0))
+    np.testing.assert_array_equal(many, np.repeat(ids, 30, axis=0))
+
+
+def test_every_installed_peer_finds_what_exact_search_finds(vectors: Vectors) -> None:
+    makers, versions, _ = builders(["hnswlib", "faiss-cpu", "usearch", "voyager"])
+    exact = exact_top(vectors)
+    for name, maker in makers.items():
+        contestant = maker(vectors.rows)
+        searcher = contestant.at(200)
+        ids = searcher.batch(vectors.queries)
+        assert ids.shape == (20, K), name
+        assert recall_of(vectors, ids, exact) > 0.97, name
+        searcher.single(vectors.queries[0])
+    assert len(makers) == 1 or versions
+
+
+def test_a_peer_nobody_knows_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no peer comes from 'pinecone'"):
+        builders(["pinecone"])
+
+
+def test_vectors_are_extended_by_the_rule(vectors: Vectors) -> None:
+    fewer = extended(vectors, 100, 8)
+    assert fewer.rows.shape == (100, 8)
+    more = extended(vectors, 1500, 8)
+    np.testing.assert_array_equal(more.rows[:100], fewer.rows)
+    np.testing.assert_array_equal(more.queries, fewer.queries)
+    np.testing.assert_allclose(np.linalg.norm(more.rows, axis=1), 1, atol=1e-5)
+    assert len(np.unique(more.rows, axis=0)) == 1500
+    np.testing.assert_allclose(more.rows[600:].mean(axis=0), fewer.rows.mean(axis=0), atol=0.2)
+
+
+def test_synthetic_texts_lie_apart_from_pictures() -> None:
+    shaped, words = clip_shaped(400, 30, 128)
+    own = (shaped.queries @ shaped.rows.T).max(axis=1).mean()
+    assert (words @ shaped.rows.T).max(axis=1).mean() < own
+    assert np.linalg.norm(shaped.rows.mean(axis=0)) > 0.5
+
+
+def test_rows_and_queries_are_held_apart() -> None:
+    drawn = np.concatenate([clustered(50, 8), clustered(50, 8)])
+    held = held_out(drawn, 1000, 20, "x")
+    assert (len(held.rows), len(held.queries)) == (30, 20)
+    assert not (held.rows[:, np.newaxis] == held.queries).all(axis=2).any()
+    with pytest.raises(ConfigError, match="too few"):
+        held_out(drawn, 1000, 30, "x")
+    with pytest.raises(ConfigError, match="zero or not finite"):
+        held_out(np.concatenate([drawn, np.zeros((1, 8), np.float32)]), 1000, 20, "x")
+
+
+def test_sentences_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "lines.txt"
+    path.write_text("one\n\ntwo\none\n three \n")
+    assert sorted(sentences_of(path, 10)) == ["one", "three", "two"]
+    assert len(sentences_of(path, 2)) == 2
+
+
+def test_crops_of_photographs_and_their_captions(tmp_path: Path) -> None:
+    photos = tmp_path / "images"
+    captions = [
+        {
+            "file": paint(photos / f"{colour}.png", colour).name,
+            "split": "dev",
+            "captions": [f"all {colour}", colour],
+        }
+        for colour in COLOURS
+    ]
+    (tmp_path / "captions.json").write_text(
+        json.dumps([*captions, {"file": "gone", "split": "", "captions": ["x"]}])
+    )
+    said: list[str] = []
+    where = (tmp_path, tmp_path / "captions.json", 20, 6, tmp_path / "cache", said.append)
+    crops, words = captioned_crops(*where)
+    assert crops.rows.shape == (20, 768)
+    assert words.shape == (6, 768)
+    assert "5 crops of each of 6 photographs" in said[0]
+    captioned_crops(*where)
+    assert len(said) == 1
+    section = cross_modal_section("photos", {"ours": ours}, crops, words, 1)
+    assert {row["line"] for row in section.rows} == {"ours, like the rows", "ours, words"}
+    with pytest.raises(ConfigError, match="none of the photographs"):
+        captioned_crops(tmp_path / "cache", *where[1:])
+
+
+def test_the_whole_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sentences = tmp_path / "lines.txt"
+    words = ["red", "old", "small", "loud", "wet", "round", "cold", "new"]
+    things = ["dog", "house", "boat", "tree", "car", "bird", "cup", "road", "lamp", "shoe"]
+    sentences.write_text("\n".join(f"a {word} {thing} {place}" for word in words for thing in things
+                                   for place in ("at sea", "at home", "in town")))  # fmt: skip
+    output = tmp_path / "out" / "index.json"
+    options = ["--sentences", str(sentences), "--rows", "220", "--queries", "20", "--rounds", "3"]
+    parts = ["--peers", "hnswlib", "--growth", "60", "200", "--growth-dim", "32"]
+    assert main(["benchmark", "index", *options, *parts, "--output", str(output)]) == 0
+    printed = capsys.readouterr().out
+    found = {section.name: section for section in Result.read(output).sections}
+    wanted = ["build", "curves", "at-recall", "codes", "threads", "filters", "sweep", "clip-shaped", "growth"]
+    assert list(found) == wanted
+    assert "give --photos DIR" in printed
+    assert "The same index each time" in printed
+    assert all(row["recall@10"] >= 0.95 for row in found["filters"].rows)  # type: ignore[operator]
+    assert [row["fewest results"] for row in found["filters"].rows] == [
+        min(10, int(row["allowed"]))  # type: ignore[arg-type]
+        for row in found["filters"].rows
+    ]
+    speed, ratio = (found["at-recall"].rows[0][column] for column in ("speed", "against hnswlib"))
+    assert isinstance(speed, Figure)
+    assert len(speed.repeats) == 3
+    assert (ratio is None) == ("hnswlib left out" in printed)
+    assert "Recommended for recall 0.98: M=" in printed
+    assert main(["benchmark", "index", *options, "--only", "clip-shaped", "--output", str(output)]) == 0
+    assert "Encoding" not in capsys.readouterr().out
+
+
+def test_the_command_refuses_what_it_cannot_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", "index", "--vectors", str(tmp_path / "absent.npy")]) == 1
+    assert "absent.npy" in capsys.readouterr().err
+    np.save(tmp_path / "few.npy", clustered(10, 8))
+    assert main(["benchmark", "index", "--vectors", str(tmp_path / "few.npy")]) == 1
+    assert "too few" in capsys.readouterr().err
+    assert main(["benchmark", "index", "--photos", str(tmp_path)]) == 1
+    assert "belong together" in capsys.readouterr().err

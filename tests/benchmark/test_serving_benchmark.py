@@ -1,0 +1,77 @@
+"""`media-search benchmark start`, `serve` and `size` on a library of a few painted pictures."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from fakes import COLOURS, paint
+from semantic_media_search.benchmark.engine.figures import number
+from semantic_media_search.benchmark.engine.results import Result
+from semantic_media_search.benchmark.serving.processes import get, run_program, serving
+from semantic_media_search.cli import main
+from semantic_media_search.errors import LibraryError
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("serving")
+    for count, colour in enumerate(COLOURS):
+        paint(folder / "photos" / f"{colour}.png", colour, seed=count)
+    made = ["update", str(folder / "photos"), "--library", str(folder / "library")]
+    assert main([*made, "--model", "starter", "--raw", str(folder / "raw"), "--quiet"]) == 0
+    return folder / "library"
+
+
+def measure(kind: str, library: Path, *options: str) -> Result:
+    output = library.parent / f"{kind}.json"
+    assert main(["benchmark", kind, "--library", str(library), "--output", str(output), *options]) == 0
+    return Result.read(output)
+
+
+def test_start(library: Path) -> None:
+    (section,) = measure("start", library, "--rounds", "1").sections
+    times = {str(row["process"]): number(row["time"]) or 0.0 for row in section.rows}
+    assert times["python, doing nothing"] < times["media-search search"] < 60
+    assert len(times) == 6
+    assert any("nothing is compiled" in note for note in section.notes)
+
+
+def test_serve(library: Path) -> None:
+    (section,) = measure(
+        "serve", library, "--rounds", "2", "--requests", "24", "--clients", "1", "4"
+    ).sections
+    assert [(row["clients"], row["words"]) for row in section.rows] == [
+        (1, "asked before"),
+        (1, "new words"),
+        (4, "asked before"),
+        (4, "new words"),
+    ]
+    for row in section.rows:
+        p50, p95, p99 = (number(row[column]) for column in ("p50", "p95", "p99"))
+        assert 0 < p50 <= p95 <= p99  # type: ignore[operator]
+        assert number(row["throughput"]) > 0  # type: ignore[operator]
+
+
+def test_size(library: Path) -> None:
+    disk, memory = measure("size", library, "--rounds", "1").sections
+    sizes = {str(row["part"]): number(row["MB"]) or 0.0 for row in disk.rows}
+    assert sizes["frames"] > 0
+    assert sizes["vectors and index"] >= 6 * 768 * 4 / 1e6 - 0.01
+    once = {(path.stat().st_ino): path.stat().st_size for path in library.rglob("*") if path.is_file()}
+    assert sum(sizes.values()) == pytest.approx(sum(once.values()) / 1e6, abs=0.05)
+    if memory.rows[0]["memory"] is not None:
+        assert number(memory.rows[0]["memory"]) > 5  # type: ignore[operator]
+
+
+def test_failures_are_said(library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(LibraryError, match=r"search|no library|holds no"):
+        run_program(["search", "x", "--library", str(tmp_path / "nowhere")])
+    with (
+        serving(library) as server,
+        closing(server.connect()) as connection,
+        pytest.raises(LibraryError, match="404"),
+    ):
+        get(connection, "/frame/999999")
+    assert main(["benchmark", "serve", "--library", str(tmp_path / "nowhere")]) == 1
+    assert "nowhere" in capsys.readouterr().err
