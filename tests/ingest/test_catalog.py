@@ -46,11 +46,11 @@ def test_what_is_stored_comes_back_with_its_source(catalog: Catalog, tmp_path: P
 def test_frames_taken_out_are_not_found_and_can_come_back(catalog: Catalog) -> None:
     source_id = _source(catalog)
     catalog.add_frames(source_id, [_frame(0), _frame(1)])
-    assert catalog.set_frames_live(source_id, live=False) == 2
+    assert catalog.hide_frames(source_id) == 2
     assert catalog.frame(0) is None
     assert catalog.frame_count() == 0
     assert catalog.removed_frames() == [0, 1]
-    catalog.set_frames_live(source_id, live=True)
+    assert catalog.revive_frames(source_id) == 2
     assert [frame.frame_id for frame in catalog.frames([1, 7, 0])] == [1, 0]
 
 
@@ -118,3 +118,19 @@ def test_video_numbers_go_on_from_the_highest(catalog: Catalog) -> None:
     assert catalog.next_video_number() == 1
     _source(catalog, video_id="vid_09")
     assert catalog.next_video_number() == 10
+
+
+def test_frames_of_earlier_contents_do_not_come_back(catalog: Catalog) -> None:
+    source_id = _source(catalog)
+    catalog.add_frames(source_id, [_frame(0)])
+    assert catalog.supersede_frames(source_id) == 1
+    catalog.add_frames(source_id, [_frame(1)])
+    assert catalog.hide_frames(source_id) == 1
+    assert catalog.revivable() == {source_id}
+    assert catalog.revive_frames(source_id) == 1
+    assert catalog.removed_frames() == [0]
+    catalog.hide_frames(source_id)
+    assert catalog.give_up_hidden(but=[0]) == 1
+    assert catalog.revivable() == set()
+    catalog.forget_removed()
+    assert catalog.frame_ids() == []

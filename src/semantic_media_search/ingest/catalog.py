@@ -5,15 +5,15 @@ Sources, frames, generations of vectors, and the commits that say what counts. O
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from semantic_media_search.errors import LibraryCorruptError, LibraryNotFoundError
 from semantic_media_search.ingest import schema
+from semantic_media_search.ingest.catalog_frames import FrameTable
 from semantic_media_search.ingest.catalog_rows import (
     OK,
     REMOVED,
@@ -25,7 +25,7 @@ from semantic_media_search.ingest.catalog_rows import (
     Root,
     Source,
 )
-from semantic_media_search.records import I64, FrameRecord, ModelInfo
+from semantic_media_search.records import ModelInfo
 
 __all__ = [
     "CATALOG_NAME",
@@ -42,31 +42,25 @@ __all__ = [
 ]
 
 CATALOG_NAME = "catalog.sqlite"
-_IDS_A_QUERY = 1_000
-
-_FRAME_COLUMNS = """
-    f.frame_id, s.video_id, f.timestamp, f.width, f.height, s.path, s.kind, f.interval_start, f.interval_end,
-    s.captured_at, s.duration, s.width, s.height, s.camera, s.latitude, s.longitude
-"""
 
 
-class Catalog:
+class Catalog(FrameTable):
     """The SQLite file of one library. Not to be shared between threads: open one each.
 
     `Catalog.create` for the writer, `Catalog.open` for readers.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path, frames_dir: Path):
-        self._db = connection
+        super().__init__(connection, frames_dir)
         self.path = path
-        self._frames_dir = frames_dir
 
     @classmethod
     def create(cls, library: Path, frames_dir: Path) -> "Catalog":
         """Open for writing, making the catalogue where there is none."""
         path = library / CATALOG_NAME
         connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-        schema.create_or_check(connection, str(path))
+        schema.create_or_check(connection, str(path), create=True)
+        connection.execute(schema.FRAMES_GONE)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         return cls(connection, path, frames_dir)
@@ -84,7 +78,7 @@ class Catalog:
             connection = sqlite3.connect(
                 uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False
             )
-            schema.create_or_check(connection, str(path))
+            schema.create_or_check(connection, str(path), create=False)
         except sqlite3.OperationalError as error:
             raise LibraryCorruptError(f"cannot open the catalogue {path}: {error}") from error
         return cls(connection, path, frames_dir)
@@ -118,12 +112,20 @@ class Catalog:
     def last_commit(self) -> Commit:
         """The newest commit, or an empty one in a new catalogue."""
         row = self._db.execute(
-            "SELECT commit_id, next_frame, generation FROM commits ORDER BY commit_id DESC LIMIT 1"
+            "SELECT commit_id, next_frame, c.generation, g.generation, model, version, fingerprint, dim, rows,"
+            " index_file, indexed_rows, ef_search, recall"
+            " FROM commits c LEFT JOIN generations g ON g.generation = c.generation"
+            " ORDER BY commit_id DESC LIMIT 1"
         ).fetchone()
         if row is None:
             return Commit()
-        commit_id, next_frame, number = row
-        return Commit(commit_id, next_frame, None if number is None else self.generation(number))
+        commit_id, next_frame, named, *held = row
+        if named is not None and held[0] is None:
+            raise LibraryCorruptError(
+                f"{self.path} names generation {named} of vectors but does not hold it; "
+                "run `media-search index --rebuild`"
+            )
+        return Commit(commit_id, next_frame, None if named is None else _generation(held))
 
     def add_commit(self, next_frame: int, generation: int | None) -> int:
         """Store a commit, within a transaction, and return its id; earlier ones are dropped."""
@@ -147,22 +149,13 @@ class Catalog:
         ).fetchone()
         return Generation(int(number), model)
 
-    def generation(self, number: int) -> Generation:
-        """A generation by its number. Raises LibraryCorruptError where it is named but not held."""
-        for generation in self.generations():
-            if generation.generation == number:
-                return generation
-        raise LibraryCorruptError(
-            f"{self.path} names generation {number} of vectors but does not hold it; run `media-search index --rebuild`"
-        )
-
     def generations(self) -> list[Generation]:
         """Every generation, oldest first."""
         rows = self._db.execute(
             "SELECT generation, model, version, fingerprint, dim, rows, index_file, indexed_rows, ef_search, recall"
             " FROM generations ORDER BY generation"
         )
-        return [Generation(row[0], ModelInfo(*row[1:5]), *row[5:]) for row in rows]
+        return [_generation(row) for row in rows]
 
     def put_generation(self, generation: Generation) -> None:
         """Store how far a generation has come."""
@@ -279,105 +272,6 @@ class Catalog:
         )
         return [(str(path), str(reason)) for path, reason in rows]
 
-    # frames
-
-    def add_frames(self, source_id: int, frames: Iterable[FrameRow]) -> None:
-        """Store new frames of a source."""
-        self._db.executemany(
-            "INSERT INTO frames (frame_id, source_id, timestamp, interval_start, interval_end, width, height, phash)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                (
-                    f.frame_id,
-                    source_id,
-                    f.timestamp,
-                    *(f.interval or (None, None)),
-                    f.width,
-                    f.height,
-                    _signed(f.phash),
-                )
-                for f in frames
-            ),
-        )
-
-    def set_frames_live(self, source_id: int, *, live: bool) -> int:
-        """Take a source's frames out of the results, or bring them back; returns how many there are."""
-        return self._db.execute("UPDATE frames SET live = ? WHERE source_id = ?", (live, source_id)).rowcount
-
-    def frame(self, frame_id: int) -> FrameRecord | None:
-        """A live frame by its id, or None."""
-        found = self.frames([frame_id])
-        return found[0] if found else None
-
-    def frames(self, frame_ids: Sequence[int]) -> list[FrameRecord]:
-        """Live frames by id, in the order asked for; ids that are not there are left out."""
-        by_id: dict[int, FrameRecord] = {}
-        for start in range(0, len(frame_ids), _IDS_A_QUERY):
-            some = list(frame_ids[start : start + _IDS_A_QUERY])
-            rows = self._db.execute(
-                f"SELECT {_FRAME_COLUMNS} FROM frames f JOIN sources s USING (source_id)"  # noqa: S608
-                f" WHERE f.live = 1 AND f.frame_id IN ({','.join('?' * len(some))})",
-                some,
-            )
-            by_id |= {row[0]: self._record(row) for row in rows}
-        return [by_id[frame_id] for frame_id in frame_ids if frame_id in by_id]
-
-    def live_frames(self, start: int = 0, stop: int | None = None) -> Iterator[FrameRecord]:
-        """Live frames with start <= frame_id < stop, in frame_id order."""
-        rows = self._db.execute(
-            f"SELECT {_FRAME_COLUMNS} FROM frames f JOIN sources s USING (source_id)"  # noqa: S608
-            " WHERE f.live = 1 AND f.frame_id >= ? AND f.frame_id < ? ORDER BY f.frame_id",
-            (start, 2**62 if stop is None else stop),
-        )
-        for row in rows:
-            yield self._record(row)
-
-    def live_owners(self) -> tuple[I64, I64]:
-        """The live frames, ascending, and the source_id of each: int64 [L] both."""
-        rows = self._db.execute(
-            "SELECT frame_id, source_id FROM frames WHERE live = 1 ORDER BY frame_id"
-        ).fetchall()
-        pairs = np.array(rows, dtype=np.int64).reshape(-1, 2)
-        return pairs[:, 0], pairs[:, 1]
-
-    def filed_sources(self) -> list[tuple[int, str, str, str | None]]:
-        """source_id, path, kind and capture time of every source."""
-        return self._db.execute("SELECT source_id, path, kind, captured_at FROM sources").fetchall()
-
-    def hashes(self, frame_ids: Sequence[int]) -> dict[int, int]:
-        """The perceptual hash of each of these frames, 64 bits without a sign."""
-        found: dict[int, int] = {}
-        for start in range(0, len(frame_ids), _IDS_A_QUERY):
-            some = list(frame_ids[start : start + _IDS_A_QUERY])
-            rows = self._db.execute(
-                f"SELECT frame_id, phash FROM frames WHERE frame_id IN ({','.join('?' * len(some))})",  # noqa: S608
-                some,
-            )
-            found |= {frame_id: bits % (1 << 64) for frame_id, bits in rows}
-        return found
-
-    def frames_of(self, source_id: int) -> list[int]:
-        """The ids of a source's frames, removed ones too, in order."""
-        rows = self._db.execute(
-            "SELECT frame_id FROM frames WHERE source_id = ? ORDER BY frame_id", (source_id,)
-        )
-        return [int(frame_id) for (frame_id,) in rows]
-
-    def frame_count(self, start: int = 0) -> int:
-        """How many live frames there are, from this frame_id on."""
-        (total,) = self._db.execute("SELECT count(*) FROM frames WHERE frame_id >= ?", (start,)).fetchone()
-        (removed,) = self._db.execute(
-            "SELECT count(*) FROM frames WHERE live = 0 AND frame_id >= ?", (start,)
-        ).fetchone()
-        return int(total) - int(removed)
-
-    def removed_frames(self) -> list[int]:
-        """The ids of the frames that have left the results, in order."""
-        return [
-            int(row[0])
-            for row in self._db.execute("SELECT frame_id FROM frames WHERE live = 0 ORDER BY frame_id")
-        ]
-
     def integrity_problems(self) -> list[str]:
         """What SQLite itself finds wrong with the file: damaged pages, rows that name rows that are not there."""
         try:
@@ -392,33 +286,11 @@ class Catalog:
 
     def forget_removed(self) -> None:
         """Drop removed frames, and the sources of which nothing is left, for good."""
-        self._db.execute("DELETE FROM frames WHERE live = 0")
+        self._db.execute("DELETE FROM frames WHERE live < 1")
         self._db.execute(
             "DELETE FROM sources WHERE state = 'removed' AND source_id NOT IN (SELECT source_id FROM frames)"
         )
 
-    def _record(self, row: tuple[object, ...]) -> FrameRecord:
-        (frame_id, video_id, timestamp, width, height, path, kind, start, end, *facts) = row
-        captured_at, duration, source_width, source_height, camera, latitude, longitude = facts
-        return FrameRecord(  # the columns' types are the schema's
-            frame_id=frame_id,  # type: ignore[arg-type]
-            video_id=video_id,  # type: ignore[arg-type]
-            frame_path=(self._frames_dir / f"{frame_id}.jpg").as_posix(),
-            timestamp=timestamp,  # type: ignore[arg-type]
-            width=width,  # type: ignore[arg-type]
-            height=height,  # type: ignore[arg-type]
-            source_path=path,  # type: ignore[arg-type]
-            kind=kind,  # type: ignore[arg-type]
-            interval=None if start is None else (start, end),  # type: ignore[arg-type]
-            captured_at=captured_at,  # type: ignore[arg-type]
-            duration=duration,  # type: ignore[arg-type]
-            source_width=source_width,  # type: ignore[arg-type]
-            source_height=source_height,  # type: ignore[arg-type]
-            camera=camera,  # type: ignore[arg-type]
-            gps=None if latitude is None else (latitude, longitude),  # type: ignore[arg-type]
-        )
 
-
-def _signed(bits: int) -> int:
-    """64 unsigned bits as the signed number that SQLite can hold."""
-    return bits - (1 << 64) if bits >= 1 << 63 else bits
+def _generation(row: Sequence[Any]) -> Generation:
+    return Generation(row[0], ModelInfo(*row[1:5]), *row[5:])

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from semantic_media_search.errors import LibraryCorruptError
+from semantic_media_search.errors import LibraryCorruptError, LibraryNotFoundError
 
 SCHEMA_VERSION = 1
 
@@ -42,10 +42,9 @@ CREATE TABLE frames (
     width          INTEGER NOT NULL,
     height         INTEGER NOT NULL,
     phash          INTEGER NOT NULL,      -- the 64 bits of the perceptual hash, as a signed number
-    live           INTEGER NOT NULL DEFAULT 1
+    live           INTEGER NOT NULL DEFAULT 1  -- see catalog_frames
 );
 CREATE INDEX frames_by_source ON frames(source_id);
-CREATE INDEX frames_removed ON frames(frame_id) WHERE live = 0;
 CREATE TABLE generations (
     generation   INTEGER PRIMARY KEY AUTOINCREMENT,
     model        TEXT NOT NULL,
@@ -67,13 +66,22 @@ CREATE TABLE commits (
 """
 
 
-def create_or_check(connection: sqlite3.Connection, place: str) -> None:
+FRAMES_GONE = "CREATE INDEX IF NOT EXISTS frames_gone ON frames(frame_id) WHERE live < 1"
+"""Run by every writer: catalogues made before have another index in its place."""
+
+
+def create_or_check(connection: sqlite3.Connection, place: str, *, create: bool) -> None:
     """Make the tables in an empty catalogue; refuse one of a version that this program does not know.
 
-    Raises LibraryCorruptError where the catalogue is of a later version or no catalogue at all.
+    Raises LibraryNotFoundError where it is empty and not to be made, LibraryCorruptError where it is of a later
+    version or no catalogue at all.
     """
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0 and not create:
+            raise LibraryNotFoundError(
+                f"{place} is empty: the library is just being made; try again in a moment"
+            )
         if version == 0:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(

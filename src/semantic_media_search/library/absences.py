@@ -13,7 +13,7 @@ def settle(catalog: Catalog, changes: Changes, known: dict[str, Source], summary
     A file that is gone from one place and new in another, by content, keeps its frames and vectors. Returns
     whether frames that were published before have changed.
     """
-    moves = _find_moves(changes, known)
+    moves = _find_moves(changes, known, catalog.revivable())
     moved_ids = {source.source_id for source, _ in moves}
     lost = [source for source in changes.missing if source.source_id not in moved_ids]
     unreachable = {root.root_id for root in changes.unreachable_roots}
@@ -31,7 +31,7 @@ def settle(catalog: Catalog, changes: Changes, known: dict[str, Source], summary
         catalog.put_source(
             replace(source, path=here.path, root_id=found.root_id, mtime_ns=here.mtime_ns, state=OK)
         )
-        catalog.set_frames_live(_id(source), live=True)
+        catalog.revive_frames(_id(source))
     arrived = {found.candidate.path for _, found in moves}
     changes.to_read = [found for found in changes.to_read if found.candidate.path not in arrived]
     summary.moved += len(moves)
@@ -44,18 +44,23 @@ def settle(catalog: Catalog, changes: Changes, known: dict[str, Source], summary
 def remove(catalog: Catalog, source: Source) -> None:
     """Take a source and its frames out of the results; `compact` reclaims the space."""
     catalog.set_source_state(_id(source), REMOVED)
-    catalog.set_frames_live(_id(source), live=False)
+    catalog.hide_frames(_id(source))
 
 
-def _find_moves(changes: Changes, known: dict[str, Source]) -> list[tuple[Source, Found]]:
-    """Pairs of a source that is gone and the new file with its content; hashes only files of a size that is gone."""
+def _find_moves(
+    changes: Changes, known: dict[str, Source], revivable: set[int]
+) -> list[tuple[Source, Found]]:
+    """Pairs of a source that is gone and the new file with its content; hashes only files of a size that is gone.
+
+    Of those that went in earlier runs, only `revivable` ones still have frames to come back with.
+    """
     missing = {source.path for source in changes.missing}
     gone: dict[tuple[int, str], list[Source]] = {}
     for source in known.values():
         if (
             source.content_hash
             and source.state != SKIPPED
-            and (source.path in missing or source.state == REMOVED)
+            and (source.path in missing or (source.state == REMOVED and _id(source) in revivable))
         ):
             gone.setdefault((source.size, source.content_hash), []).append(source)
     sizes = {size for size, _ in gone}

@@ -10,7 +10,7 @@ from semantic_media_search.embeddings.encoder import Encoder
 from semantic_media_search.ingest.catalog import Generation
 from semantic_media_search.library.index_run import build_graph
 from semantic_media_search.library.progress import Progress
-from semantic_media_search.library.publish import publish
+from semantic_media_search.library.publish import expect_rewrite, publish
 from semantic_media_search.library.writer import LibraryWriter
 
 _ROWS_AT_ONCE = 4096
@@ -35,7 +35,7 @@ def compact(
     paths, catalog = writer.paths, writer.catalog
     removed = catalog.removed_frames()
     if not removed:
-        return CompactSummary(0, 0)
+        return CompactSummary(0, writer.remove_stray_frames())
     before = _size_of_generations(writer)
     serving = writer.commit.generation
     fresh: Generation | None = None
@@ -47,14 +47,10 @@ def compact(
         if fresh is not None:
             catalog.put_generation(fresh)
         catalog.forget_removed()
-    freed = 0
-    for frame_id in removed:
-        path = paths.frame(frame_id)
-        if path.exists():
-            freed += path.stat().st_size
-            path.unlink()
+        expect_rewrite(paths)
+    freed = writer.remove_stray_frames()  # theirs, and those of a run that ended before it came to this
     writer.drop_other_generations()
-    publish(paths, catalog, writer.commit, rewrite_metadata=True)
+    publish(paths, catalog, writer.commit)
     return CompactSummary(len(removed), max(0, freed + before - _size_of_generations(writer)))
 
 

@@ -1,8 +1,9 @@
 """Hold every file of a library against every other, and repair what can be made again from what is whole."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from semantic_media_search.ingest.catalog import Generation
 from semantic_media_search.ingest.metadata_store import load_metadata
 from semantic_media_search.library.paths import EMBEDDINGS_INDEX
 from semantic_media_search.library.progress import Progress
-from semantic_media_search.library.publish import publish
+from semantic_media_search.library.publish import expect_rewrite, publish
 from semantic_media_search.library.writer import LibraryWriter
 from semantic_media_search.media.decode import load_image
 
@@ -53,7 +54,16 @@ def examine(writer: LibraryWriter, progress: Progress, *, repair: bool) -> list[
     published = list(_check_published(writer))
     findings += published
     if repair and (published or findings):
-        publish(writer.paths, writer.catalog, writer.commit, rewrite_metadata=True)
+        expect_rewrite(writer.paths)
+        publish(writer.paths, writer.catalog, writer.commit)
+    findings += [
+        Finding(
+            str(path), "is no frame of the library", "removed" if repair else "run `media-search compact`"
+        )
+        for path in writer.stray_frames()
+    ]
+    if repair:
+        writer.remove_stray_frames()
     return findings
 
 
@@ -144,7 +154,8 @@ def _check_published(writer: LibraryWriter) -> Iterator[Finding]:
             frame.frame_id: json.loads(json.dumps(frame.to_json()))
             for frame in catalog.live_frames(stop=commit.next_frame)
         }
-        if held != expected:
+        # How the library's folder is spelled may differ from run to run.
+        if _by_file_name(held) != _by_file_name(expected):
             yield Finding(
                 str(paths.metadata),
                 f"its {len(held)} records are not the catalogue's {len(expected)}",
@@ -164,3 +175,10 @@ def _check_published(writer: LibraryWriter) -> Iterator[Finding]:
             yield Finding(str(place), "it does not say which row is whose", remedy)
     except (OSError, LibraryCorruptError) as error:
         yield Finding(str(place), str(error), remedy)
+
+
+def _by_file_name(records: Mapping[int, Mapping[str, object]]) -> dict[int, dict[str, object]]:
+    return {
+        frame_id: {**record, "frame_path": PurePosixPath(str(record["frame_path"])).name}
+        for frame_id, record in records.items()
+    }

@@ -48,6 +48,7 @@ def embed_pending(
     start = int(store.frame_ids[-1]) + 1 if generation.rows else 0
     frames = list(catalog.live_frames(start, writer.commit.next_frame))
     if not frames:
+        _give_up_hidden(writer, generation)
         return generation
     workers = settings.worker_threads
     # A first generation answers as it grows; one beside another waits until it is whole.
@@ -62,7 +63,22 @@ def embed_pending(
                 writer.store_generation(embedder.flush(), serve=serve)
         generation = writer.store_generation(embedder.flush(), serve=serve)
     progress.finish()
+    _give_up_hidden(writer, generation)
     return generation
+
+
+def _give_up_hidden(writer: LibraryWriter, generation: Generation) -> None:
+    """Have files that come back read anew where their frames have no vector in this generation.
+
+    Rows are in the order of the frames' ids: what was passed over cannot be put in between later.
+    """
+    if not writer.catalog.revivable():
+        return
+    store = EmbeddingStore(
+        writer.paths.generation(generation.generation), generation.rows, generation.model.dim
+    )
+    with writer.catalog.transaction():
+        writer.catalog.give_up_hidden(but=store.frame_ids.tolist())
 
 
 def build_graph(

@@ -18,7 +18,7 @@ from semantic_media_search.ingest.scan import Found, compare, content_hash
 from semantic_media_search.library.absences import settle
 from semantic_media_search.library.embedder import Embedder
 from semantic_media_search.library.progress import Progress
-from semantic_media_search.library.publish import publish
+from semantic_media_search.library.publish import expect_rewrite, publish
 from semantic_media_search.library.streams import ordered
 from semantic_media_search.library.summary import IngestSummary
 from semantic_media_search.library.writer import FrameFlusher, LibraryWriter
@@ -60,7 +60,7 @@ class IngestRun:
         self._embedder = embedder
         self.summary = IngestSummary()
         self._next_frame = writer.commit.next_frame
-        self._rewritten = False
+        self._revivable: set[int] = set()
         self._done: list[tuple[_End, list[FrameRow]]] = []
         self._flusher = FrameFlusher()
         self._last_commit = time.monotonic()
@@ -78,7 +78,9 @@ class IngestRun:
             self._progress.note(f"{folder} cannot be listed: its files are kept; check who may read it")
         self.summary.skipped += [SkippedFile(s.path, s.reason or "unreadable") for s in changes.still_skipped]
         with self._writer.committing():
-            self._rewritten = settle(self._catalog, changes, known, self.summary)
+            if settle(self._catalog, changes, known, self.summary):
+                expect_rewrite(self._writer.paths)
+        self._revivable = self._catalog.revivable()
         try:
             with IsolatedReaders(self._settings.worker_threads) as readers:
                 for kind, stage in ((IMAGE, "Reading photos"), (VIDEO, "Reading videos")):
@@ -86,12 +88,7 @@ class IngestRun:
                     self._read(of_kind, stage, readers)
         finally:
             self._flusher.close()
-        publish(
-            self._writer.paths,
-            self._catalog,
-            self._writer.commit,
-            rewrite_metadata=self._rewritten,
-        )
+        publish(self._writer.paths, self._catalog, self._writer.commit)
         return self.summary
 
     def _read(self, found: Sequence[Found], stage: str, readers: IsolatedReaders) -> None:
@@ -100,7 +97,7 @@ class IngestRun:
             return
         workers = self._settings.worker_threads
         self._progress.start(stage, len(found), "files")
-        jobs = (partial(_read_file, item, self._settings, readers) for item in found)
+        jobs = (partial(_read_file, item, self._is_same(item), self._settings, readers) for item in found)
         frames: list[FrameRow] = []
         items = ordered(jobs, workers, ahead=4 * workers, buffer=_FRAMES_WAITING, interrupt=readers.interrupt)
         with closing(items):  # an interrupt reaches the readers before anything waits for them
@@ -116,6 +113,15 @@ class IngestRun:
                         self._commit()
         self._commit()
         self._progress.finish()
+
+    def _is_same(self, found: Found) -> str | None:
+        """The content hash with which a file is what the library already has; None where it has nothing of it."""
+        known = found.known
+        if known is None or known.state == SKIPPED:
+            return None
+        if known.state == REMOVED and known.source_id not in self._revivable:
+            return None
+        return known.content_hash
 
     def _store(self, frame: PreparedFrame) -> FrameRow:
         frame_id = self._next_frame
@@ -146,9 +152,9 @@ class IngestRun:
                 replace(known, root_id=end.found.root_id, size=here.size, mtime_ns=here.mtime_ns, state=OK)
             )
             if known.source_id is not None and known.state == REMOVED:
-                self._catalog.set_frames_live(known.source_id, live=True)
+                self._catalog.revive_frames(known.source_id)
+                expect_rewrite(self._writer.paths)
                 summary.moved += 1
-                self._rewritten = True
             else:
                 summary.unchanged += 1
             return
@@ -159,9 +165,9 @@ class IngestRun:
         if (
             known is not None
             and known.source_id is not None
-            and self._catalog.set_frames_live(known.source_id, live=False)
+            and self._catalog.supersede_frames(known.source_id)
         ):
-            self._rewritten = True
+            expect_rewrite(self._writer.paths)
         video_id = known.video_id if known else None
         if frames and here.kind == VIDEO and video_id is None:
             video_id = f"vid_{self._catalog.next_video_number():02d}"
@@ -200,14 +206,16 @@ class IngestRun:
             summary.changed += 1
 
 
-def _read_file(found: Found, settings: Settings, readers: IsolatedReaders) -> Iterator[PreparedFrame | _End]:
-    """All frames of one file, then how it ended; runs in a worker thread and writes nothing."""
-    here, known = found.candidate, found.known
+def _read_file(
+    found: Found, same: str | None, settings: Settings, readers: IsolatedReaders
+) -> Iterator[PreparedFrame | _End]:
+    """All frames of one file, or none if its hash is `same`, then how it ended; runs in a thread, writes nothing."""
+    here = found.candidate
     digest: str | None = None
     facts: SourceFacts | None = None
     try:
         digest = content_hash(here.path)
-        if known is not None and known.state != SKIPPED and known.content_hash == digest:
+        if digest == same:
             yield _End(found, digest, same_content=True)
             return
         if here.kind == VIDEO:

@@ -17,7 +17,7 @@ from semantic_media_search.library.progress import Progress, Silent
 from semantic_media_search.library.status import LibraryStatus, read_status
 from semantic_media_search.library.summary import IngestSummary
 from semantic_media_search.library.view import CatalogReaders, LibraryView, require_same_model
-from semantic_media_search.library.writer import open_writer
+from semantic_media_search.library.writer import open_to_look, open_writer
 from semantic_media_search.records import IMAGE, VIDEO, ModelInfo
 
 if TYPE_CHECKING:
@@ -158,6 +158,7 @@ class Library:
         """
         from semantic_media_search.library.index_run import index_library
 
+        self.commit()  # where there is no library, say so rather than make one
         encoder = self.encoder(model)
         with open_writer(self.paths.root) as writer:
             return index_library(writer, encoder, self.settings, progress or Silent(), rebuild=rebuild)
@@ -197,6 +198,7 @@ class Library:
         """Reclaim the space of removed frames."""
         from semantic_media_search.library.compact import compact
 
+        self.commit()  # where there is no library, say so rather than make one
         model = self.model()
         encoder = self.encoder(model.name) if model else None
         with open_writer(self.paths.root) as writer:
@@ -206,7 +208,7 @@ class Library:
         """Check every file of the library, and with `repair` mend what can be mended."""
         from semantic_media_search.library.doctor import examine
 
-        with open_writer(self.paths.root) as writer:
+        with (open_writer if repair else open_to_look)(self.paths.root) as writer:
             return examine(writer, progress or Silent(), repair=repair)
 
 

@@ -6,7 +6,10 @@ They are derived: made again where they lag, never read back as truth by this pr
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,17 +17,33 @@ from semantic_media_search.embeddings.embed_store import VECTORS_NAME, Embedding
 from semantic_media_search.ingest.catalog import Catalog, Commit
 from semantic_media_search.ingest.metadata_store import MetadataWriter, write_metadata
 from semantic_media_search.library.paths import EMBEDDINGS, EMBEDDINGS_INDEX, GRAPH, LibraryPaths
+from semantic_media_search.records import FrameRecord
 
 _STAMP = "published.json"
 
 
-def publish(paths: LibraryPaths, catalog: Catalog, commit: Commit, *, rewrite_metadata: bool = False) -> None:
+def expect_rewrite(paths: LibraryPaths) -> None:
+    """Have the next `publish` write `metadata.jsonl` anew, by whichever process and however this one ends.
+
+    To be called before the commit that changes or takes out lines that were published.
+    """
+    (paths.root / _STAMP).unlink(missing_ok=True)
+    if os.name == "posix":  # the commit must not be on the disk before this is
+        folder = os.open(paths.root, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def publish(paths: LibraryPaths, catalog: Catalog, commit: Commit) -> None:
     """Bring `metadata.jsonl`, `embeddings.dat`, `embeddings.idx` and `hnsw_index.bin` up to the commit.
 
-    `metadata.jsonl` is appended to where that is enough; `rewrite_metadata` says that earlier lines changed.
+    `metadata.jsonl` is appended to where that is enough (see `expect_rewrite`).
     """
     stamp = _read_stamp(paths)
-    _publish_metadata(paths, catalog, commit, stamp, rewrite=rewrite_metadata)
+    frames = _frames_as_named(paths, stamp)
+    _publish_metadata(paths, catalog, commit, stamp if frames == stamp.get("frames") else {}, frames)
     generation = commit.generation
     if generation is not None:
         folder = paths.generation(generation.generation)
@@ -39,34 +58,53 @@ def publish(paths: LibraryPaths, catalog: Catalog, commit: Commit, *, rewrite_me
             )
         if generation.index_file:
             _link(folder / generation.index_file, paths.root / GRAPH)
-    _write_stamp(paths, commit)
+    _write_stamp(paths, commit, frames)
 
 
 def _publish_metadata(
-    paths: LibraryPaths, catalog: Catalog, commit: Commit, stamp: dict[str, int], *, rewrite: bool
+    paths: LibraryPaths, catalog: Catalog, commit: Commit, stamp: dict[str, Any], frames: str
 ) -> None:
+    def records(start: int) -> Iterator[FrameRecord]:
+        for frame in catalog.live_frames(start, commit.next_frame):
+            yield replace(frame, frame_path=f"{frames}/{frame.frame_id}.jpg")
+
     size = paths.metadata.stat().st_size if paths.metadata.exists() else -1
-    if rewrite or size != stamp.get("metadata_bytes") or stamp.get("next_frame", 0) > commit.next_frame:
-        write_metadata(paths.metadata, catalog.live_frames(stop=commit.next_frame))
+    if size != stamp.get("metadata_bytes") or stamp["next_frame"] > commit.next_frame:
+        write_metadata(paths.metadata, records(0))
         return
     with MetadataWriter(paths.metadata) as writer:
-        for frame in catalog.live_frames(stamp.get("next_frame", 0), commit.next_frame):
+        for frame in records(stamp["next_frame"]):
             writer.add_record(frame.to_json())
 
 
-def _read_stamp(paths: LibraryPaths) -> dict[str, int]:
+def _frames_as_named(paths: LibraryPaths, stamp: dict[str, Any]) -> str:
+    """The frames' folder as the lines of `metadata.jsonl` spell it: all alike, however the library is named today.
+
+    An absolute spelling is given up where the library has moved away from it.
+    """
+    held, here = stamp.get("frames"), paths.frames.as_posix()
+    if held is None or (Path(held).is_absolute() and Path(held).resolve() != paths.frames.resolve()):
+        return here
+    return str(held)
+
+
+def _read_stamp(paths: LibraryPaths) -> dict[str, Any]:
     try:
         stamp = json.loads((paths.root / _STAMP).read_text(encoding="utf-8"))
-        return {str(key): int(value) for key, value in stamp.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
-        return {}  # absent or damaged: everything derived is made again
+        return {
+            "next_frame": int(stamp["next_frame"]),
+            "metadata_bytes": int(stamp["metadata_bytes"]),
+            "frames": str(stamp["frames"]),
+        }
+    except (OSError, ValueError, TypeError, LookupError):
+        return {}  # absent, of an earlier version or damaged: everything derived is made again
 
 
-def _write_stamp(paths: LibraryPaths, commit: Commit) -> None:
+def _write_stamp(paths: LibraryPaths, commit: Commit, frames: str) -> None:
     stamp = {
-        "commit": commit.commit_id,
         "next_frame": commit.next_frame,
         "metadata_bytes": paths.metadata.stat().st_size,
+        "frames": frames,
     }
     beside = paths.root / (_STAMP + ".new")
     beside.write_text(json.dumps(stamp), encoding="utf-8")

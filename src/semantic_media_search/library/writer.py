@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,6 +99,25 @@ class LibraryWriter:
         self._drop_empty_generations()
         self._remove_unnamed()
 
+    def stray_frames(self) -> Iterator[Path]:
+        """Files in the frames' folder that the catalogue does not know."""
+        known = set(self.catalog.frame_ids())
+        with os.scandir(self.paths.frames) as entries:
+            for entry in entries:
+                stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122 - one string for each of very many files
+                if suffix == ".jpg" and not (stem.isdecimal() and int(stem) in known):
+                    yield Path(entry.path)
+
+    def remove_stray_frames(self) -> int:
+        """Remove what `stray_frames` finds; returns the bytes that were freed."""
+        freed = 0
+        for path in list(self.stray_frames()):
+            size = path.stat().st_size
+            with suppress(OSError):  # where one is being sent just now and may not go: the next time
+                path.unlink()
+                freed += size
+        return freed
+
     def _drop_empty_generations(self) -> None:
         serving = self.commit.generation
         empty = [
@@ -120,7 +139,21 @@ class LibraryWriter:
                 continue
             for graph in held.glob("hnsw_index-*"):
                 if graph.name != named[held]:
-                    graph.unlink(missing_ok=True)
+                    with suppress(
+                        OSError
+                    ):  # some systems keep a file that is mapped: the next writer tries again
+                        graph.unlink()
+
+
+@contextmanager
+def open_to_look(root: Path) -> Iterator[LibraryWriter]:
+    """As `open_writer`, for whoever changes nothing: no lock is taken and nothing is cut back."""
+    paths = LibraryPaths(root)
+    catalog = Catalog.open(root, paths.frames)
+    try:
+        yield LibraryWriter(paths, catalog)
+    finally:
+        catalog.close()
 
 
 @contextmanager

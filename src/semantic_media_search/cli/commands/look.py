@@ -9,14 +9,16 @@ from semantic_media_search.cli.console import Console
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings import list_models
 from semantic_media_search.library import Library
-from semantic_media_search.library.status import LibraryStatus
+from semantic_media_search.library.paths import LibraryPaths
+from semantic_media_search.library.status import LibraryStatus, frames_bytes
 
 
 def run_status(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
     """Print what the library holds."""
     status = Library(settings, encoder_loader(settings, console)).status()
     if arguments.json:
-        console.result(json.dumps(asdict(status), indent=2, default=str))
+        sizes = {"frames_bytes": frames_bytes(LibraryPaths(status.place))}
+        console.result(json.dumps(asdict(status) | sizes, indent=2, default=str))
         return 0
     for line in _status_lines(status):
         console.result(line)
@@ -52,7 +54,7 @@ def _status_lines(status: LibraryStatus) -> list[str]:
     lines.append(
         f"Files     {kinds}" + "".join(f", {count} {state}" for state, count in sorted(other.items()))
     )
-    lines.append(f"Frames    {status.frames}, {_megabytes(status.frames_bytes)}")
+    lines.append(f"Frames    {status.frames}, {_megabytes(frames_bytes(LibraryPaths(status.place)))}")
     if generation is None or generation.rows == 0:
         lines.append("Vectors   none yet: run `media-search index`")
         return lines

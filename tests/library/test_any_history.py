@@ -1,0 +1,217 @@
+"""Whatever happens to the files and to the program: each readable file is found once, as it is now."""
+
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from PIL import Image
+
+from fakes import COLOURS, ColourEncoder
+from semantic_media_search.config import Settings
+from semantic_media_search.ingest.image_ingest import read_image
+from semantic_media_search.ingest.isolated import IsolatedReaders
+from semantic_media_search.library import Library, ingest_run
+from semantic_media_search.library.progress import Silent
+
+ENCODERS = {"colours": ColourEncoder(), "other": ColourEncoder("other", "07be2")}
+NAMES = st.sampled_from(["a.png", "b.png", "c.png", "sub/d.png", "sub/e.png"])
+COLOUR = st.sampled_from(list(COLOURS))
+
+
+class InProcessReaders(IsolatedReaders):
+    """Reads photos in this process: starting workers for each run would take all the time."""
+
+    def read_image(self, path: str, *, max_side: int = 512, jpeg_quality: int = 90) -> Any:
+        return read_image(path, max_side=max_side, jpeg_quality=jpeg_quality)
+
+
+class Stopping(Silent):
+    """A person who presses Ctrl-C as the n-th thing is reported."""
+
+    def __init__(self, after: int):
+        self.left = after
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+    def start(self, stage: str, total: int | None, unit: str) -> None:
+        self._count()
+
+    def advance(self, count: int = 1) -> None:
+        self._count()
+
+    def finish(self) -> None:
+        self._count()
+
+
+class AnyHistory(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Path(tempfile.mkdtemp())
+        self.photos = self.root / "photos"
+        self.photos.mkdir()
+        (self.photos / "always.txt").write_text("so that the folder never looks like an unplugged disk")
+        Image.new("RGB", (24, 24), COLOURS["white"]).save(self.photos / "always.png")
+        self.files: dict[str, str] = {"always.png": "white"}
+        self.model = "colours"
+        self.clean = False
+        self.written = 0
+        library = Settings(library=self.root / "library", threads=1)
+        self.library = Library(library, ENCODERS.__getitem__)
+        self.library.add_roots([self.photos])
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.root)
+
+    # what a person does to the files
+
+    @rule(name=NAMES, colour=COLOUR)
+    def write(self, name: str, colour: str) -> None:
+        path = self.photos / name
+        path.parent.mkdir(exist_ok=True)
+        self.written += 1  # no two files have the same bytes, so that moves are told from copies
+        pixels = np.full((24, 24, 3), COLOURS[colour], np.uint8)
+        pixels[0, 0] = (self.written % 256, self.written // 256, 0)
+        Image.fromarray(pixels).save(path)
+        self.files[name] = colour
+        self.clean = False
+
+    @rule(name=NAMES)
+    def damage(self, name: str) -> None:
+        path = self.photos / name
+        path.parent.mkdir(exist_ok=True)
+        self.written += 1
+        path.write_bytes(b"\x89PNG\r\n\x1a\n no picture %d" % self.written)
+        self.files.pop(name, None)
+        self.clean = False
+
+    @rule(name=NAMES)
+    def put_away(self, name: str) -> None:
+        if (self.photos / name).exists():
+            self._move(self.photos / name, self.root / "away" / name)
+            if name in self.files:
+                self.files[f"away {name}"] = self.files.pop(name)
+
+    @rule(name=NAMES, to=NAMES)
+    def put_back(self, name: str, to: str) -> None:
+        if (self.root / "away" / name).exists() and not (self.photos / to).exists():
+            self._move(self.root / "away" / name, self.photos / to)
+            if f"away {name}" in self.files:
+                self.files[to] = self.files.pop(f"away {name}")
+
+    @rule(name=NAMES, to=NAMES)
+    def rename(self, name: str, to: str) -> None:
+        if (self.photos / name).exists() and name != to:
+            self._move(self.photos / name, self.photos / to)
+            self.files.pop(to, None)
+            if name in self.files:
+                self.files[to] = self.files.pop(name)
+
+    def _move(self, old: Path, new: Path) -> None:
+        new.parent.mkdir(parents=True, exist_ok=True)
+        (self.files.pop(f"away {new.relative_to(self.root / 'away')}", None)) if "away" in new.parts else None
+        old.replace(new)
+        self.clean = False
+
+    # what a person does with the program
+
+    @rule()
+    def update(self) -> None:
+        self.library.update(self.model)
+        self.clean = True
+
+    @rule()
+    def ingest(self) -> None:
+        self.library.ingest()
+        self.clean = False
+
+    @rule(after=st.integers(0, 12))
+    def update_until_interrupted(self, after: int) -> None:
+        with suppress(KeyboardInterrupt):
+            self.library.update(self.model, Stopping(after))
+        self.clean = False
+
+    @precondition(lambda self: self.clean)
+    @rule(after=st.integers(0, 4))
+    def compact_until_interrupted(self, after: int) -> None:
+        with suppress(KeyboardInterrupt):
+            self.library.compact(Stopping(after))
+
+    @precondition(lambda self: self.clean)
+    @rule()
+    def compact(self) -> None:
+        self.library.compact()
+
+    @precondition(lambda self: self.clean)
+    @rule(model=st.sampled_from(list(ENCODERS)), rebuild=st.booleans())
+    def embed_anew(self, model: str, rebuild: bool) -> None:
+        self.library.build_index(model, rebuild=rebuild)
+        self.model = model
+
+    @invariant()
+    def what_is_there_is_found_once(self) -> None:
+        if not self.clean:
+            return
+        view = self.library.view()
+        hits = view.search_text("white", 100)
+        there = {name: colour for name, colour in self.files.items() if not name.startswith("away")}
+        found = Counter(Path(hit.frame.source_path).relative_to(self.photos).as_posix() for hit in hits)
+        assert found == Counter(there.keys())
+        for name, colour in there.items():
+            best = view.search_text(colour, 100)[0].similarity
+            mine = next(
+                hit.similarity
+                for hit in view.search_text(colour, 100)
+                if hit.frame.source_path == str(self.photos / name)
+            )
+            assert mine == pytest.approx(best, abs=0.01), "it is found by what it shows now"
+        lines = (self.root / "library" / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
+        assert sorted(json.loads(line)["frame_id"] for line in lines) == sorted(
+            hit.frame.frame_id for hit in hits
+        )
+        assert [json.loads(line)["frame_id"] for line in lines] == sorted(hit.frame.frame_id for hit in hits)
+        assert self.library.status().pending_frames == 0
+        findings = self.library.doctor(repair=False)
+        assert [f for f in findings if "no frame of the library" not in f.problem] == []
+
+
+@pytest.fixture(autouse=True)
+def _readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(ingest_run, "IsolatedReaders", InProcessReaders)
+    yield
+
+
+def _run(examples: int, steps: int) -> None:
+    from hypothesis.stateful import run_state_machine_as_test
+
+    run_state_machine_as_test(
+        AnyHistory,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            derandomize=True,
+        ),
+    )
+
+
+def test_any_history() -> None:
+    _run(25, 20)
+
+
+@pytest.mark.exhaustive
+def test_very_many_histories() -> None:
+    _run(500, 40)

@@ -1,0 +1,149 @@
+"""Files that go, come back, change in between; runs that end half-way: what is searched is what is there."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fakes import ColourEncoder, paint
+from semantic_media_search.config import Settings
+from semantic_media_search.errors import LibraryNotFoundError
+from semantic_media_search.library import Library, ingest_run
+from semantic_media_search.library.writer import LibraryWriter
+
+ENCODERS = {"colours": ColourEncoder(), "other": ColourEncoder("other", "07be2")}
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for number, colour in enumerate(["red", "green", "blue"]):
+        paint(tmp_path / "photos" / f"{colour}.png", colour, seed=number)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def library(tmp_path: Path, photos: Path) -> Library:
+    library = Library(Settings(library=tmp_path / "library", threads=1), ENCODERS.__getitem__)
+    library.add_roots([photos])
+    library.update("colours")
+    return library
+
+
+def _found(library: Library) -> Counter[str]:
+    return Counter(Path(hit.frame.source_path).stem for hit in library.view().search_text("red", 50))
+
+
+def _published(library: Library) -> list[int]:
+    lines = library.paths.metadata.read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["frame_id"] for line in lines]
+
+
+def test_an_edited_photo_that_is_renamed_is_found_once(library: Library, photos: Path) -> None:
+    paint(photos / "red.png", "yellow")
+    library.update("colours")
+    (photos / "red.png").rename(photos / "renamed.png")
+    assert library.update("colours")[0].moved == 1
+    assert _found(library) == Counter(["renamed", "green", "blue"])
+    best = library.view().search_text("yellow", 1)[0]
+    assert Path(best.frame.source_path).stem == "renamed"
+
+
+@pytest.mark.parametrize("anew", ["model", "rebuild"])
+def test_a_photo_that_was_away_while_vectors_were_made_anew(
+    library: Library, photos: Path, anew: str
+) -> None:
+    away = (photos / "blue.png").rename(photos.parent / "away.png")
+    library.update("colours")
+    model = "other" if anew == "model" else "colours"
+    library.build_index(model, rebuild=anew == "rebuild")
+    away.rename(photos / "blue.png")
+    library.update(model)
+    assert _found(library) == Counter(["red", "green", "blue"])
+    assert library.status().pending_frames == 0
+    assert library.doctor(repair=False) == []
+
+
+def test_a_photo_that_was_away_while_others_were_embedded(tmp_path: Path, photos: Path) -> None:
+    library = Library(Settings(library=tmp_path / "other", threads=1), ENCODERS.__getitem__)
+    library.add_roots([photos])
+    library.ingest()
+    away = (photos / "blue.png").rename(photos.parent / "away.png")
+    library.ingest()
+    away.rename(photos / "blue.png")
+    library.update("colours")
+    assert _found(library) == Counter(["red", "green", "blue"])
+
+
+def test_a_damaged_photo_stays_one_when_it_comes_back(library: Library, photos: Path) -> None:
+    damaged = photos / "damaged.jpg"
+    damaged.write_bytes(b"\xff\xd8\xff no picture")
+    assert len(library.update("colours")[0].skipped) == 1
+    away = damaged.rename(photos.parent / "away.jpg")
+    assert library.update("colours")[0].skipped == []
+    away.rename(damaged)
+    assert len(library.update("colours")[0].skipped) == 1
+    damaged.rename(photos / "elsewhere.jpg")
+    assert [Path(skipped.path).name for skipped in library.update("colours")[0].skipped] == ["elsewhere.jpg"]
+
+
+def test_metadata_is_mended_after_a_run_that_ended_before_it_was_written(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (photos / "red.png").unlink()
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(ingest_run, "publish", interrupted)
+        library.update("colours")
+    library.update("colours")
+    assert _published(library) == [0, 1]
+
+
+def test_compact_finishes_what_an_interrupted_one_left(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (photos / "red.png").unlink()
+    library.update("colours")
+
+    def interrupted(_: LibraryWriter) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(LibraryWriter, "remove_stray_frames", interrupted)
+        library.compact()
+    assert library.paths.frame(2).exists()
+    findings = library.doctor(repair=False)
+    assert any("no frame of the library" in finding.problem for finding in findings)
+    assert library.compact().bytes_freed > 0
+    assert not library.paths.frame(2).exists()
+    assert _published(library) == [0, 1]
+    assert library.doctor(repair=False) == []
+
+
+def test_the_spelling_of_the_library_does_not_matter(
+    library: Library, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    relative = Library(Settings(library=Path("library"), threads=1), ENCODERS.__getitem__)
+    assert relative.doctor(repair=False) == []
+    paint(photos / "white.png", "white")
+    relative.update("colours")
+    lines = library.paths.metadata.read_text(encoding="utf-8").splitlines()
+    assert {os.path.dirname(json.loads(line)["frame_path"]) for line in lines} == {  # noqa: PTH120
+        (tmp_path / "library" / "frames").as_posix()
+    }
+
+
+@pytest.mark.parametrize("work", [Library.compact, lambda library: library.build_index("colours")])
+def test_no_library_is_made_where_one_was_to_be_worked_on(
+    tmp_path: Path, work: Callable[[Library], object]
+) -> None:
+    nowhere = Library(Settings(library=tmp_path / "nowhere"), ENCODERS.__getitem__)
+    with pytest.raises(LibraryNotFoundError):
+        work(nowhere)
+    assert not (tmp_path / "nowhere").exists()
