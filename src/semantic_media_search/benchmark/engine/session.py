@@ -35,7 +35,7 @@ class Session:
         known = ", ".join(f"{name} {value}" for name, value in facts.items())
         say(f"{where['date']}  {where['processor']}, {where['cores']} cores, load {where['load']}; {known}")
 
-    def add(self, section: Section, *, charts: bool = True) -> Section:
+    def add(self, section: Section) -> Section:
         """Print and keep a section, and draw its charts beside the result's file where that can be done."""
         self.say("")
         for line in table_lines(section):
@@ -44,7 +44,7 @@ class Session:
         self._calibration += _calibrate()
         self.result.environment["calibration"] = Figure(tuple(self._calibration), "s").to_json()
         self.result.write(self.output)
-        if charts and section.charts:
+        if section.charts:
             self._draw(section)
         return section
 
