@@ -176,6 +176,8 @@ def test_a_session_prints_writes_and_draws(tmp_path: Path) -> None:
     session.close()
     assert "== Growth" in said
     assert "   a note" in said
+    assert "model none" in said[1]
+    assert "numpy " in said[1]
     stored = Result.read(tmp_path / "deep" / "out.json")
     assert stored.sections[0].rows == rows
     assert {"date", "processor", "load", "model", "calibration"} <= set(stored.environment)

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from fakes import COLOURS, paint
+from semantic_media_search.benchmark.engine import charts
 from semantic_media_search.benchmark.engine.figures import Figure
 from semantic_media_search.benchmark.engine.results import Result
+from semantic_media_search.benchmark.index import loads
 from semantic_media_search.benchmark.index.contestants import EFS, Contestant, K, Searcher, builders, ours
 from semantic_media_search.benchmark.index.crossmodal import captioned_crops, cross_modal_section
 from semantic_media_search.benchmark.index.curves import Line, Point, curves, exact_top, recall_of, seconds_at
@@ -153,7 +155,11 @@ def test_crops_of_photographs_and_their_captions(tmp_path: Path) -> None:
         captioned_crops(tmp_path / "cache", *where[1:])
 
 
-def test_the_whole_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_whole_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(charts, "can_draw", lambda: False)  # drawing is tested with the engine
+    monkeypatch.setattr(loads, "_TURN_SECONDS", 0.001)
     sentences = tmp_path / "lines.txt"
     words = ["red", "old", "small", "loud", "wet", "round", "cold", "new"]
     things = ["dog", "house", "boat", "tree", "car", "bird", "cup", "road", "lamp", "shoe"]
@@ -168,6 +174,7 @@ def test_the_whole_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     wanted = ["build", "curves", "at-recall", "codes", "threads", "filters", "sweep", "clip-shaped", "growth"]
     assert list(found) == wanted
     assert "give --photos DIR" in printed
+    assert "no chart" in printed
     assert "The same index each time" in printed
     assert all(row["recall@10"] >= 0.95 for row in found["filters"].rows)  # type: ignore[operator]
     assert [row["fewest results"] for row in found["filters"].rows] == [

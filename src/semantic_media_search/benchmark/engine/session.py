@@ -32,10 +32,11 @@ class Session:
         self.output = output
         self.say = say
         self._calibration = _calibrate()
-        known = ", ".join(f"{name} {value}" for name, value in facts.items())
-        say(f"{where['date']}  {where['processor']}, {where['cores']} cores, load {where['load']}; {known}")
+        first = ("date", "processor", "cores", "load")
+        say(f"{where['date']}  {where['processor']}, {where['cores']} cores, load {where['load']}")
+        say(", ".join(f"{name} {value}" for name, value in where.items() if name not in first))
 
-    def add(self, section: Section, *, charts: bool = True) -> Section:
+    def add(self, section: Section) -> Section:
         """Print and keep a section, and draw its charts beside the result's file where that can be done."""
         self.say("")
         for line in table_lines(section):
@@ -44,7 +45,7 @@ class Session:
         self._calibration += _calibrate()
         self.result.environment["calibration"] = Figure(tuple(self._calibration), "s").to_json()
         self.result.write(self.output)
-        if charts and section.charts:
+        if section.charts:
             self._draw(section)
         return section
 

@@ -17,6 +17,7 @@ from typing import Any
 from semantic_media_search.benchmark.engine.memory import peak_memory
 from semantic_media_search.benchmark.engine.timing import seconds_of
 from semantic_media_search.embeddings import load_encoder
+from semantic_media_search.errors import LibraryError
 from semantic_media_search.ingest.duplicates import perceptual_hash
 from semantic_media_search.ingest.scan import content_hash
 from semantic_media_search.media.decode import decode_image
@@ -94,7 +95,10 @@ def measure_stages(
 
 
 def measure_at_once(processes: int, request: dict[str, Any]) -> list[dict[str, StageTimes]]:
-    """`measure_stages` with this request in so many processes at the same time."""
+    """`measure_stages` with this request in so many processes at the same time.
+
+    Raises LibraryError where one of them fails.
+    """
     command = [sys.executable, "-m", __name__]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     running = [
@@ -112,7 +116,7 @@ def measure_at_once(processes: int, request: dict[str, Any]) -> list[dict[str, S
         answers.append(process.stdout.read())
         process.stdout.close()
     if any(process.wait() for process in running):
-        raise RuntimeError("a process that measured the stages of ingest failed; its message is above")
+        raise LibraryError("a process that measured the stages of ingest failed; its message is above")
     return [{name: StageTimes(**times) for name, times in json.loads(answer).items()} for answer in answers]
 
 
