@@ -59,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_filters(search)
     form = search.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print the API's JSON")
+    form.add_argument("--json", action="store_true", help="print JSON: the fields of the API's results")
     form.add_argument(
         "--paths", action="store_true", help="print the originals' paths, best first, one a line"
     )
