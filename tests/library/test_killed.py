@@ -1,7 +1,10 @@
-"""SIGKILL at any moment: what was committed is whole, and the next run ends where an undisturbed one does."""
+"""SIGKILL at any moment, and a disk that is full: what was committed is whole, and the next run ends where an
+undisturbed one does.
+"""
 
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -31,11 +34,19 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _start(library: Path, photos: Path) -> subprocess.Popen[bytes]:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
-    process = subprocess.Popen(
-        [sys.executable, str(DRIVER), str(library), str(photos)], stdout=subprocess.PIPE, env=environment
+def _run(library: Path, photos: Path, largest_file: int = resource.RLIM_INFINITY) -> subprocess.Popen[bytes]:
+    """An update in a process of its own, in which writing any file beyond `largest_file` bytes fails."""
+    return subprocess.Popen(
+        [sys.executable, str(DRIVER), str(library), str(photos)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY)),
     )
+
+
+def _start(library: Path, photos: Path) -> subprocess.Popen[bytes]:
+    process = _run(library, photos)
     assert process.stdout is not None
     with process.stdout as lines:
         assert lines.readline() == b"begun\n"
@@ -107,6 +118,37 @@ def _kill_often(kills: int, seed: int, photos: Path, undisturbed: tuple[Path, fl
 
 def test_killed_at_15_moments(photos: Path, undisturbed: tuple[Path, float], tmp_path: Path) -> None:
     _kill_often(15, 0, photos, undisturbed, tmp_path)
+
+
+def _fill_often(times: int, seed: int, photos: Path, undisturbed: tuple[Path, float], tmp_path: Path) -> None:
+    whole, _ = undisturbed
+    largest = max(path.stat().st_size for path in whole.rglob("*") if path.is_file())
+    sizes = random.Random(seed)
+    for number in range(times):
+        folder = tmp_path / str(number)
+        full = 0
+        while full < 2:
+            process = _run(folder, photos, int(largest ** sizes.uniform(0.5, 1.0)))
+            said, _ = process.communicate(timeout=120)
+            if process.returncode == 0:
+                break
+            assert b"Error" in said
+            full += 1
+            _check_committed_is_whole(folder)
+        assert _start(folder, photos).wait(timeout=120) == 0
+        _check_same(folder, whole)
+
+
+def test_a_disk_that_is_full(photos: Path, undisturbed: tuple[Path, float], tmp_path: Path) -> None:
+    """No file may grow beyond a bound, a different one each time: frames, vectors, catalogue and graph are all hit."""
+    _fill_often(3, 0, photos, undisturbed, tmp_path)
+
+
+@pytest.mark.exhaustive
+def test_a_disk_that_is_full_in_many_places(
+    photos: Path, undisturbed: tuple[Path, float], tmp_path: Path
+) -> None:
+    _fill_often(40, 1, photos, undisturbed, tmp_path)
 
 
 @pytest.mark.exhaustive
