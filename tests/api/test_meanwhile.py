@@ -1,0 +1,75 @@
+"""A server that is up while its library is added to, thinned out, compacted and embedded anew."""
+
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from colour_library import client_of, fill
+from fakes import COLOURS, paint
+from semantic_media_search.library import Library
+
+ADDRESSES = [
+    "/search?q=red&k=5",
+    "/search?q=white&group=moment&kind=video",
+    "/search?similar=0",
+    "/filters",
+    "/browse",
+    "/health",
+    "/frame/0",
+    "/frame/3/info?q=red",
+    "/video/vid_01/timeline?q=red",
+]
+SEEN_WITHIN_SECONDS = 5.0
+
+
+def test_no_request_fails_and_what_is_new_is_seen_soon(make: Callable[..., Library], tmp_path: Path) -> None:
+    photos = fill(tmp_path / "photos")
+    library = make()
+    library.add_roots([photos])
+    library.update("colours")
+    answered: Counter[int] = Counter()
+    failed: list[str] = []
+    over = threading.Event()
+    with client_of(library) as client:
+
+        def ask() -> None:
+            for address in itertools.cycle(ADDRESSES):
+                if over.is_set():
+                    return
+                answer = client.get(address)
+                answered[answer.status_code] += 1
+                if answer.status_code >= 500:
+                    failed.append(f"{address}: {answer.status_code} {answer.text[:200]}")
+
+        def frames() -> int:
+            return int(client.get("/health").json()["frame_count"])
+
+        asking = [threading.Thread(target=ask) for _ in range(2)]
+        for thread in asking:
+            thread.start()
+        try:
+            before = frames()
+            writer = make()
+            for number, colour in enumerate(COLOURS):
+                paint(photos / "new" / f"{colour}.png", colour, seed=50 + number)
+            writer.update("colours")
+            committed = time.monotonic()
+            while frames() < before + len(COLOURS):
+                assert time.monotonic() - committed < SEEN_WITHIN_SECONDS
+            for path in (photos / "new").iterdir():
+                path.unlink()
+            writer.update("colours")
+            writer.compact()
+            writer.build_index("other")
+            writer.build_index("colours", rebuild=True)
+            while client.get("/search?q=red").json()["model"] != "colours":
+                assert time.monotonic() - committed < 60
+        finally:
+            over.set()
+            for thread in asking:
+                thread.join()
+    assert failed == []
+    assert answered[200] > 50
