@@ -1,10 +1,12 @@
 """Which differences between two results exceed the noise that was measured within their own runs.
 
 For each figure that both results have, the ratio of medians is bootstrapped over the repeats of both sides
-(B. Efron, 1979). Repeats lie close together in time, and a shared machine changes more slowly than that: for times
-the interval is widened by how much a fixed job, timed throughout either run, took longer or less. A difference
-counts where the whole interval lies on one side of 1, by more than MINIMUM. Ratios that were measured turn by turn
-need no such widening, and see finer differences.
+(B. Efron, 1979). Few repeats do not show how far others would lie: with n of them the interval grows on either side
+by 40 / n^3 of its own width, so that equal figures get a verdict about once in a thousand times. Repeats also lie
+close together in time, and a shared machine changes more slowly than that: for times the interval is widened by how
+much a fixed job, timed throughout either run, took longer or less. A difference counts where the whole interval lies
+on one side of 1, by more than MINIMUM. Ratios that were measured turn by turn need no widening by the fixed job, and
+see finer differences. The measurements behind this: docs/decisions/0600-noise-is-part-of-a-result.md.
 """
 
 from collections.abc import Iterator
@@ -24,6 +26,7 @@ MINIMUM = 0.03
 CONFIDENCE = 0.999
 _RESAMPLES = 4_000
 _FEWEST = 3
+_FEW_REPEATS = 40.0
 
 BETTER, WORSE, WITHIN_NOISE, UNKNOWN = "better", "worse", "within noise", "measured too seldom to say"
 CHANGED = "changed"
@@ -113,7 +116,9 @@ def _interval(before: Figure, after: Figure) -> tuple[float, float]:
     ratios = medians(after) / medians(before)
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(ratios, [tail, 1 - tail])
-    return float(low), float(high)
+    fewest = min(len(before.repeats), len(after.repeats))
+    beyond = (high / low) ** (_FEW_REPEATS / fewest**3)
+    return float(low / beyond), float(high * beyond)
 
 
 def _compare_sections(before: Section, after: Section, machine: Machine) -> Iterator[Difference]:
