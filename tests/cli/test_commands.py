@@ -244,3 +244,25 @@ def test_a_port_that_is_taken_is_said(run: Run) -> None:
     assert code == 1
     assert f"cannot listen on 127.0.0.1:{port}" in err
     assert "--port" in err
+
+
+def test_an_empty_folder_name_is_not_the_current_folder(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run("update", "")
+    assert "name is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("index", "--help")])
+def test_benchmarks_have_help(
+    run: Run, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        run("benchmark", *arguments)
+    assert "usage: media-search benchmark" in capsys.readouterr().out
+
+
+def test_a_similarity_that_cannot_be_is_refused(run: Run, photos: Path) -> None:
+    run("update", str(photos))
+    code, _, err = run("search", "red", "--min-similarity", "2")
+    assert code == 1
+    assert "min_similarity is 2.0; similarities are 0 to 1" in err

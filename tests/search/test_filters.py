@@ -11,10 +11,10 @@ from semantic_media_search.search.filters import FiledSource, Filters, FrameFact
 @pytest.fixture
 def facts() -> FrameFacts:
     files = [
-        FiledSource(5, "/media/a/cat.jpg", IMAGE, "2023-05-31T23:59:59+02:00"),
-        FiledSource(9, "/media/gone.jpg", IMAGE, None),
-        FiledSource(2, "/media/a/b/dog.jpg", IMAGE, "2024-06-01T00:00:00"),
-        FiledSource(3, "/media/ab/film.mp4", VIDEO, None),
+        FiledSource(5, "/media/a/cat.jpg", IMAGE, "2023-05-31T23:59:59+02:00", 0),
+        FiledSource(9, "/media/gone.jpg", IMAGE, None, 0),
+        FiledSource(2, "/media/a/b/dog.jpg", IMAGE, "2024-06-01T00:00:00", 0),
+        FiledSource(3, "/media/ab/film.mp4", VIDEO, None, 1_704_100_000 * 10**9),
     ]
     return FrameFacts(np.array([0, 1, 2, 3, 4]), np.array([5, 2, -1, 3, 3]), files)
 
@@ -47,7 +47,6 @@ def test_counts_are_of_items(facts: FrameFacts) -> None:
         ("/media/a/b", 1),
         ("/media/ab", 0),
     ]
-    assert facts.first_frames(Filters()).tolist() == [1, 0, 3]
 
 
 @pytest.mark.parametrize(
@@ -75,3 +74,7 @@ def test_times_are_read(text: str | None, end: bool, expected: datetime | None) 
 def test_other_times_are_refused(text: str) -> None:
     with pytest.raises(QueryError, match="2024-05-31"):
         parse_time(text, "after")
+
+
+def test_the_newest_come_first_by_capture_or_else_by_the_files_time(facts: FrameFacts) -> None:
+    assert facts.first_frames(Filters()).tolist() == [1, 3, 0]

@@ -113,9 +113,9 @@ class FrameTable:
         pairs = np.array(rows, dtype=np.int64).reshape(-1, 2)
         return pairs[:, 0], pairs[:, 1]
 
-    def filed_sources(self) -> list[tuple[int, str, str, str | None]]:
-        """source_id, path, kind and capture time of every source."""
-        return self._db.execute("SELECT source_id, path, kind, captured_at FROM sources").fetchall()
+    def filed_sources(self) -> list[tuple[int, str, str, str | None, int]]:
+        """source_id, path, kind, capture time and mtime_ns of every source."""
+        return self._db.execute("SELECT source_id, path, kind, captured_at, mtime_ns FROM sources").fetchall()
 
     def hashes(self, frame_ids: Sequence[int]) -> dict[int, int]:
         """The perceptual hash of each of these frames, 64 bits without a sign."""

@@ -36,6 +36,8 @@ class Filters:
         """Refuse what has no meaning. Raises QueryError."""
         if self.kind not in (None, IMAGE, VIDEO):
             raise QueryError(f"kind is {self.kind!r}; expected {IMAGE} or {VIDEO}")
+        if self.min_similarity is not None and not 0 <= self.min_similarity <= 1:
+            raise QueryError(f"min_similarity is {self.min_similarity}; similarities are 0 to 1")
         if self.after and self.before and self.after > self.before:
             raise QueryError(f"after ({self.after}) is later than before ({self.before}); exchange the two")
 
@@ -93,6 +95,7 @@ class FiledSource(NamedTuple):
     path: str
     kind: str
     captured_at: str | None
+    mtime_ns: int
 
 
 class FrameFacts:
@@ -119,6 +122,7 @@ class FrameFacts:
         self.sources = [file.path for file in held]
         self._is_video = np.array([file.kind == VIDEO for file in held], dtype=np.bool_)
         self._taken = np.array([_camera_time(file.captured_at) for file in held], dtype="datetime64[s]")
+        self._changed = np.array([file.mtime_ns // 10**9 for file in held], dtype=np.int64)
         # Files share folders: what is asked of a path is asked once for each folder.
         folders: dict[str, int] = {}
         self._folder_of = np.array(
@@ -151,15 +155,15 @@ class FrameFacts:
         return passing
 
     def first_frames(self, filters: Filters) -> I64:
-        """The frame_id of each passing item's first frame, newest capture first, then newest in the library."""
+        """The frame_id of each passing item's first frame, newest first: by capture, or else by the file's time."""
         numbers, rows = np.unique(self.source_of_row, return_index=True)
         live = numbers >= 0
         numbers, rows = numbers[live], rows[live]
         keep = self.items(filters)[numbers]
         numbers, rows = numbers[keep], rows[keep]
         taken = self._taken[numbers]
-        age = np.where(np.isnat(taken), np.datetime64(0, "s"), taken).astype(np.int64)
-        order = np.lexsort((-rows, -age))
+        when = np.where(np.isnat(taken), self._changed[numbers], taken.astype(np.int64))
+        order = np.lexsort((-rows, -when))
         found: I64 = self._frame_ids[rows[order]]
         return found
 

@@ -42,7 +42,7 @@ export class Filters {
       field("after", "From", this.after),
       field("before", "To", this.before),
       field("min", "Similarity ≥", h("span", { class: "slider" }, this.min, this.shown)),
-      h("label", { class: "check", title: "Without it, neighbouring frames of a video are one result" }, this.frames, h("span", {}, "Every frame")),
+      h("label", { class: "check", title: "Without it, neighbouring frames of a video are one result, and so are copies of a photo" }, this.frames, h("span", {}, "Every frame")),
       this.clear,
       this.passing,
     );
