@@ -24,8 +24,9 @@ from semantic_media_search.library import Library, ingest_run
 from semantic_media_search.library.progress import Silent
 
 ENCODERS = {"colours": ColourEncoder(), "other": ColourEncoder("other", "07be2")}
-NAMES = st.sampled_from(["a.png", "b.png", "c.png", "sub/d.png", "sub/e.png"])
+NAMES = st.sampled_from(["a.png", "b.png", "sub/c.png"])
 COLOUR = st.sampled_from(list(COLOURS))
+UPDATE = st.sampled_from([True, True, False])
 
 
 class InProcessReaders(IsolatedReaders):
@@ -77,8 +78,8 @@ class AnyHistory(RuleBasedStateMachine):
 
     # what a person does to the files
 
-    @rule(name=NAMES, colour=COLOUR)
-    def write(self, name: str, colour: str) -> None:
+    @rule(name=NAMES, colour=COLOUR, then=UPDATE)
+    def write(self, name: str, colour: str, then: bool) -> None:
         path = self.photos / name
         path.parent.mkdir(exist_ok=True)
         self.written += 1  # no two files have the same bytes, so that moves are told from copies
@@ -86,7 +87,7 @@ class AnyHistory(RuleBasedStateMachine):
         pixels[0, 0] = (self.written % 256, self.written // 256, 0)
         Image.fromarray(pixels).save(path)
         self.files[name] = colour
-        self.clean = False
+        self._changed(then)
 
     @rule(name=NAMES)
     def damage(self, name: str) -> None:
@@ -97,33 +98,41 @@ class AnyHistory(RuleBasedStateMachine):
         self.files.pop(name, None)
         self.clean = False
 
-    @rule(name=NAMES)
-    def put_away(self, name: str) -> None:
+    @rule(name=NAMES, then=UPDATE)
+    def put_away(self, name: str, then: bool) -> None:
         if (self.photos / name).exists():
             self._move(self.photos / name, self.root / "away" / name)
             if name in self.files:
                 self.files[f"away {name}"] = self.files.pop(name)
+            self._changed(then)
 
-    @rule(name=NAMES, to=NAMES)
-    def put_back(self, name: str, to: str) -> None:
+    @rule(name=NAMES, to=NAMES, then=UPDATE)
+    def put_back(self, name: str, to: str, then: bool) -> None:
         if (self.root / "away" / name).exists() and not (self.photos / to).exists():
             self._move(self.root / "away" / name, self.photos / to)
             if f"away {name}" in self.files:
                 self.files[to] = self.files.pop(f"away {name}")
+            self._changed(then)
 
-    @rule(name=NAMES, to=NAMES)
-    def rename(self, name: str, to: str) -> None:
+    @rule(name=NAMES, to=NAMES, then=UPDATE)
+    def rename(self, name: str, to: str, then: bool) -> None:
         if (self.photos / name).exists() and name != to:
             self._move(self.photos / name, self.photos / to)
             self.files.pop(to, None)
             if name in self.files:
                 self.files[to] = self.files.pop(name)
+            self._changed(then)
 
     def _move(self, old: Path, new: Path) -> None:
         new.parent.mkdir(parents=True, exist_ok=True)
-        (self.files.pop(f"away {new.relative_to(self.root / 'away')}", None)) if "away" in new.parts else None
+        if "away" in new.parts:
+            self.files.pop(f"away {new.relative_to(self.root / 'away').as_posix()}", None)
         old.replace(new)
+
+    def _changed(self, then: bool) -> None:
         self.clean = False
+        if then:
+            self.update()
 
     # what a person does with the program
 
