@@ -24,7 +24,8 @@ from semantic_media_search.library import Library, ingest_run
 from semantic_media_search.library.progress import Silent
 
 ENCODERS = {"colours": ColourEncoder(), "other": ColourEncoder("other", "07be2")}
-NAMES = st.sampled_from(["a.png", "b.png", "sub/c.png"])
+ALWAYS, AWAY = "always.png", "away: "
+WHICH = st.integers(0, 5)
 COLOUR = st.sampled_from(list(COLOURS))
 UPDATE = st.sampled_from([True, True, False])
 
@@ -61,11 +62,11 @@ class AnyHistory(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.root = Path(tempfile.mkdtemp())
-        self.photos = self.root / "photos"
+        self.photos, self.away = self.root / "photos", self.root / "away"
         self.photos.mkdir()
-        (self.photos / "always.txt").write_text("so that the folder never looks like an unplugged disk")
-        Image.new("RGB", (24, 24), COLOURS["white"]).save(self.photos / "always.png")
-        self.files: dict[str, str] = {"always.png": "white"}
+        # One that stays, so that the folder never looks like an unplugged disk.
+        Image.new("RGB", (24, 24), COLOURS["white"]).save(self.photos / ALWAYS)
+        self.files: dict[str, str] = {ALWAYS: "white"}
         self.model = "colours"
         self.clean = False
         self.written = 0
@@ -78,56 +79,69 @@ class AnyHistory(RuleBasedStateMachine):
 
     # what a person does to the files
 
-    @rule(name=NAMES, colour=COLOUR, then=UPDATE)
-    def write(self, name: str, colour: str, then: bool) -> None:
-        path = self.photos / name
-        path.parent.mkdir(exist_ok=True)
-        self.written += 1  # no two files have the same bytes, so that moves are told from copies
-        pixels = np.full((24, 24, 3), COLOURS[colour], np.uint8)
-        pixels[0, 0] = (self.written % 256, self.written // 256, 0)
-        Image.fromarray(pixels).save(path)
-        self.files[name] = colour
-        self._changed(then)
+    @rule(which=WHICH, colour=COLOUR, then=UPDATE)
+    def add(self, which: int, colour: str, then: bool) -> None:
+        self._write(self._new_name(which), colour, then)
 
-    @rule(name=NAMES)
-    def damage(self, name: str) -> None:
-        path = self.photos / name
-        path.parent.mkdir(exist_ok=True)
+    @rule(which=WHICH, colour=COLOUR, then=UPDATE)
+    def edit(self, which: int, colour: str, then: bool) -> None:
+        self._write(self._one_of(self.photos, which), colour, then)
+
+    @rule(which=WHICH)
+    def damage(self, which: int) -> None:
+        name = self._one_of(self.photos, which)
         self.written += 1
-        path.write_bytes(b"\x89PNG\r\n\x1a\n no picture %d" % self.written)
+        (self.photos / name).write_bytes(b"\x89PNG\r\n\x1a\n no picture %d" % self.written)
         self.files.pop(name, None)
         self.clean = False
 
-    @rule(name=NAMES, then=UPDATE)
-    def put_away(self, name: str, then: bool) -> None:
-        if (self.photos / name).exists():
-            self._move(self.photos / name, self.root / "away" / name)
-            if name in self.files:
-                self.files[f"away {name}"] = self.files.pop(name)
-            self._changed(then)
+    @rule(which=WHICH, then=UPDATE)
+    def put_away(self, which: int, then: bool) -> None:
+        name = self._one_of(self.photos, which)
+        self._move(name, f"{AWAY}{name}", then)
 
-    @rule(name=NAMES, to=NAMES, then=UPDATE)
-    def put_back(self, name: str, to: str, then: bool) -> None:
-        if (self.root / "away" / name).exists() and not (self.photos / to).exists():
-            self._move(self.root / "away" / name, self.photos / to)
-            if f"away {name}" in self.files:
-                self.files[to] = self.files.pop(f"away {name}")
-            self._changed(then)
+    @rule(which=WHICH, same_name=st.booleans(), then=UPDATE)
+    def put_back(self, which: int, same_name: bool, then: bool) -> None:
+        if any(self.away.rglob("*.png")):
+            name = self._one_of(self.away, which)
+            self._move(f"{AWAY}{name}", name if same_name else self._new_name(which), then)
 
-    @rule(name=NAMES, to=NAMES, then=UPDATE)
-    def rename(self, name: str, to: str, then: bool) -> None:
-        if (self.photos / name).exists() and name != to:
-            self._move(self.photos / name, self.photos / to)
-            self.files.pop(to, None)
-            if name in self.files:
-                self.files[to] = self.files.pop(name)
-            self._changed(then)
+    @rule(which=WHICH, then=UPDATE)
+    def rename(self, which: int, then: bool) -> None:
+        self._move(self._one_of(self.photos, which), self._new_name(which), then)
 
-    def _move(self, old: Path, new: Path) -> None:
-        new.parent.mkdir(parents=True, exist_ok=True)
-        if "away" in new.parts:
-            self.files.pop(f"away {new.relative_to(self.root / 'away').as_posix()}", None)
-        old.replace(new)
+    def _one_of(self, folder: Path, which: int) -> str:
+        """A file of the folder, but for the one that is always there; that one where there is no other."""
+        names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
+        others = [name for name in names if name != ALWAYS]
+        return others[which % len(others)] if others else names[0]
+
+    def _new_name(self, which: int) -> str:
+        self.written += 1
+        return f"{'sub/' if which % 3 == 0 else ''}{self.written}.png"
+
+    def _write(self, name: str, colour: str, then: bool) -> None:
+        self.written += 1  # no two files have the same bytes, so that moves are told from copies
+        pixels = np.full((24, 24, 3), COLOURS[colour], np.uint8)
+        pixels[0, 0] = (self.written % 256, self.written // 256, 0)
+        (self.photos / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(self.photos / name)
+        self.files[name] = colour
+        self._changed(then)
+
+    def _move(self, name: str, to: str, then: bool) -> None:
+        if ALWAYS in (name, to):
+            return
+        place = self._place(to)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        self._place(name).replace(place)
+        self.files.pop(to, None)
+        if name in self.files:
+            self.files[to] = self.files.pop(name)
+        self._changed(then)
+
+    def _place(self, name: str) -> Path:
+        return self.away / name.removeprefix(AWAY) if name.startswith(AWAY) else self.photos / name
 
     def _changed(self, then: bool) -> None:
         self.clean = False
@@ -175,7 +189,7 @@ class AnyHistory(RuleBasedStateMachine):
             return
         view = self.library.view()
         hits = view.search_text("white", 100)
-        there = {name: colour for name, colour in self.files.items() if not name.startswith("away")}
+        there = {name: colour for name, colour in self.files.items() if not name.startswith(AWAY)}
         found = Counter(Path(hit.frame.source_path).relative_to(self.photos).as_posix() for hit in hits)
         assert found == Counter(there.keys())
         for name, colour in there.items():
@@ -218,7 +232,7 @@ def _run(examples: int, steps: int) -> None:
 
 
 def test_any_history() -> None:
-    _run(25, 20)
+    _run(10, 15)
 
 
 @pytest.mark.exhaustive
