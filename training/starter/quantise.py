@@ -18,7 +18,7 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-LARGE = 200_000  # elements: constants from this size on are stored as int8
+LARGE = 100_000  # elements: constants from this size on are stored as int8
 
 
 class _Photographs(CalibrationDataReader):  # type: ignore[misc]
