@@ -8,11 +8,12 @@ from torch.nn import functional
 
 WIDTH = 384
 FEATURES = 1280
-IMAGE_HIDDEN = 512
-TEXT_HIDDEN = 384
+IMAGE_HIDDEN = 768
+TEXT_HIDDEN = 512
 GATE_HIDDEN = 64
-LEAST_WEIGHT = 0.05  # of the trained half, for a query that names a class
-MOST_WEIGHT = 0.8  # for one that does not
+LEAST_WEIGHT = 0.09  # of the trained half, for a query that names a class
+MOST_WEIGHT = 0.85  # for one that does not
+DOUBT = 2.5  # logits: how much surer than even the gate must be that a text names no class
 
 
 class ImageHead(nn.Module):
@@ -111,4 +112,4 @@ class Gate(nn.Module):
         return self.out(self.hidden_dropout(functional.relu(self.hidden(x))))
 
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
-        return LEAST_WEIGHT + (MOST_WEIGHT - LEAST_WEIGHT) * self.logit(vectors).sigmoid()
+        return LEAST_WEIGHT + (MOST_WEIGHT - LEAST_WEIGHT) * (self.logit(vectors) - DOUBT).sigmoid()

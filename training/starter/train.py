@@ -22,12 +22,13 @@ from torch import nn
 from torch.nn import functional
 
 SEED = 0  # of the first pair of maps
-HEADS = 4  # pairs of maps
-CAPTIONED = 512  # pairs of a batch
-LABELLED = 256
-EPOCHS = 36
+HEADS = 3  # pairs of maps
+CAPTIONED = 768  # pairs of a batch
+LABELLED = 128
+EPOCHS = 54
 RATE = 2e-3  # the highest
 DECAY = 0.1
+MIXED = 0.4  # share of the texts to which another of the same photograph is added
 CROPPED = 0.5  # share of the batches made of random parts
 KEPT = 0.98  # of the running mean, a step
 HOTTEST = 60.0  # what the cosines are multiplied with, at most
@@ -57,9 +58,11 @@ def train_maps(photos: Path, cache: Path, seed: int) -> tuple[ImageHead, TextHea
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
     for step in range(steps):
         rows = np.concatenate([_some(rng, data.captioned, CAPTIONED), _some(rng, data.labelled, LABELLED)])
-        texts = np.array([rng.choice(data.texts_of[row]) for row in rows])
+        texts, others = (np.array([rng.choice(data.texts_of[row]) for row in rows]) for _ in range(2))
+        mixed = torch.from_numpy((rng.random(len(rows)) < MIXED).astype(np.float32))[:, None]
+        told = functional.normalize(vectors[texts] + mixed * vectors[others], dim=1)
         image = image_head(views[int(rng.random() < CROPPED)][rows])
-        logits = log_scale.exp().clamp(max=HOTTEST) * image @ text_head(vectors[texts]).T
+        logits = log_scale.exp().clamp(max=HOTTEST) * image @ text_head(told).T
         same = (group[texts][:, None] == group[texts][None, :]).float()
         target = same / same.sum(1, keepdim=True)
         loss = functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)
@@ -101,7 +104,9 @@ def train_gate(data: Dataset, seed: int = SEED) -> Gate:
 def train(photos: Path, cache: Path) -> list[str]:
     """Train all, write `heads.pt`, and give the dev figures."""
     seeds = range(SEED, SEED + HEADS)
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        min(HEADS, os.cpu_count() or 1), mp_context=multiprocessing.get_context("spawn")
+    ) as pool:
         pairs = list(pool.map(train_maps, [photos] * HEADS, [cache] * HEADS, seeds))
     torch.set_num_threads(1)
     data = Dataset.read(photos, cache)
