@@ -24,7 +24,7 @@ MUST_LEAD = {
     "a photographer with a camera": {"camera.png"},
     # scenes
     "a street with cars": {"bikes.mp4"},
-    "a chinese temple": {"china.jpg"},
+    "a temple in China": {"china.jpg"},
     # colours
     "green grass": {"grass.png"},
     "red roof building": {"china.jpg"},

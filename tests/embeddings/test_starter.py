@@ -60,9 +60,9 @@ def test_company_hardly_changes_a_text(starter):
     assert alone @ among > 0.98
 
 
-# Query -> the sample photograph that should lead, out of all of them. The model is small: it takes the deep
-# field for the moon and the coins for the brick wall.
-MISSES_ALLOWED = 2
+# Query -> the sample photograph that should lead, out of all of them. The model is small: it takes the scan of a
+# retina for the moon, the coins for the brick wall, and a flower or the camera for the space suit.
+MISSES_ALLOWED = 3
 SHOWN = {
     "a photo of a cat": "chelsea",
     "a cup of coffee": "coffee",
@@ -73,6 +73,9 @@ SHOWN = {
     "the moon": "moon",
     "a brick wall": "brick",
     "a temple in China": "china",
+    "red roof building": "china",
+    "green grass": "grass",
+    "a photographer with a camera": "camera",
 }
 
 
@@ -102,13 +105,24 @@ def test_grey_is_the_same_grey_in_colour(starter, tmp_path):
 CANONICAL = Path(__file__).parent / "data" / "starter_vectors.npz"
 
 
+def noise() -> np.ndarray:
+    """300 x 400 pixels in random blocks of 8: sharp edges, which show how a picture was resized."""
+    blocks = np.random.default_rng(0).integers(0, 256, (38, 50, 3), dtype=np.uint8)
+    return blocks.repeat(8, axis=0).repeat(8, axis=1)[:300]
+
+
 def test_canonical_vectors(starter):
-    """int8 kernels differ a little between processors; another weight or preprocessing differs by more."""
+    """Another weight or preprocessing shows; another processor does not.
+
+    The same graphs with every convolution computed in float, rounded between the layers only, give cosines of
+    0.9998 and more here; without VNNI, processors also saturate 0.005 % of the pairs of int8 products. Channel
+    means off by one give 0.993 to 0.996 for the gradients, bilinear instead of bicubic 0.88 for the noise.
+    """
     kept = np.load(CANONICAL)
-    texts = (
-        starter.encode_texts(["a photo of a cat"])[0],
-        starter.encode_texts(["two children play in the snow"])[0],
-    )
-    pictures = [starter.encode_pixels([gradient(*shape)])[0] for shape in ((300, 200), (64, 512))]
-    assert (np.stack(texts) * kept["texts"]).sum(1).min() > 0.995
-    assert (np.stack(pictures) * kept["pictures"]).sum(1).min() > 0.98
+    texts = [
+        starter.encode_texts([text])[0] for text in ("a photo of a cat", "two children play in the snow")
+    ]
+    gradients = [starter.encode_pixels([gradient(*shape)])[0] for shape in ((300, 200), (64, 512))]
+    assert (np.stack(texts) * kept["texts"]).sum(1).min() > 0.998
+    assert (np.stack(gradients) * kept["gradients"]).sum(1).min() > 0.999
+    assert starter.encode_pixels([noise()])[0] @ kept["noise"] > 0.99

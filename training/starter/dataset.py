@@ -9,86 +9,76 @@ import numpy.typing as npt
 
 HELD_OUT = 10  # one of so many labelled photographs of each source
 
+Array = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class Dataset:
-    """Row numbers are of `features` float32 [N, 1280]; text numbers of `vectors` float32 [T, 384]."""
+    """Row numbers are of `features` and `cropped`; text numbers of `vectors`."""
 
-    features: npt.NDArray[np.float32]
-    vectors: npt.NDArray[np.float32]
-    classes: npt.NDArray[np.float32]  # vectors of the class texts, float32 [1000, 384]
-    classifier: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]  # weight [1000, 1280] and bias
-    captioned: npt.NDArray[np.int64]  # rows to train on
-    labelled: npt.NDArray[np.int64]
-    dev: npt.NDArray[np.int64]  # rows to judge with
-    held_out: npt.NDArray[np.int64]
-    class_photos: npt.NDArray[np.int64]
+    features: Array  # float32 [N, 1280], of the photographs as they are
+    cropped: Array  # float32 [N, 1280], of random parts; only of photographs to train on
+    vectors: Array  # float32 [T, 384], unit
+    classes: Array  # vectors of the class texts, float32 [1000, 384]
+    classifier: tuple[Array, Array]  # weight [1000, 1280] and bias
+    captioned: Rows  # rows to train on
+    labelled: Rows
+    dev: Rows  # rows to judge with
+    held_out: Rows
+    class_photos: Rows
     texts_of: dict[int, list[int]]
-    group: npt.NDArray[np.int64]  # of each text: texts of one label share a group
+    group: Rows  # of each text: texts of one label share a group
     class_queries: list[tuple[str, int, list[int]]]  # kind, text, rows
+    class_names: Rows  # texts that name a class, or what it is a kind of
 
     @classmethod
     def read(cls, photos: Path, cache: Path) -> "Dataset":
-        """Read the caches; photographs whose features are not there are left out."""
-        features = np.concatenate([np.load(path) for path in _parts(cache)])
-        row_of = cached_photographs(cache)
+        """Read the caches that `features.py` and `texts.py` leave."""
+        files = json.loads((cache / "files.json").read_text(encoding="utf-8"))
+        row_of = {name: row for row, name in enumerate(files)}
         strings = json.loads((cache / "texts.json").read_text(encoding="utf-8"))
         text_of = {string: number for number, string in enumerate(strings)}
         texts_of: dict[int, list[int]] = {}
         captioned, dev, labelled, held_out, seen = [], [], [], [], {}  # type: ignore[var-annotated]
         group = np.arange(len(strings))
-        for item in _json(photos / "captioned-photos/captions.json"):
-            row = row_of.get(f"captioned-photos/images/{item['file']}")
-            if row is not None:
-                known = [text_of[text] for text in item["captions"] if text in text_of]
-                if not known:
-                    continue
-                texts_of[row] = known
-                (dev if item["split"] == "dev" else captioned).append(row)
-        for item in _json(photos / "labelled-photos/texts.json"):
-            texts = [text_of[text] for text in item["texts"]]
+        for item in read_items(photos / "captioned-photos/captions.json"):
+            row = row_of[f"captioned-photos/images/{item['file']}"]
+            texts_of[row] = [text_of[text] for text in item["captions"]]
+            (dev if item["split"] == "dev" else captioned).append(row)
+        for item in read_items(photos / "labelled-photos/texts.json"):
+            row = row_of[f"labelled-photos/images/{item['file']}"]
+            texts_of[row] = texts = [text_of[text] for text in item["texts"]]
             if item["kind"] == "label":
                 group[texts] = min(group[texts])
             seen[item["source"]] = seen.get(item["source"], 0) + 1
-            row = row_of.get(f"labelled-photos/images/{item['file']}")
-            if row is not None:
-                texts_of[row] = texts
-                (held_out if seen[item["source"]] % HELD_OUT == 0 else labelled).append(row)
+            (held_out if seen[item["source"]] % HELD_OUT == 0 else labelled).append(row)
         names = {Path(name).name: row for name, row in row_of.items() if name.startswith("class-photos/")}
         queries = [
             (q["kind"], text_of[q["query"]], [names[Path(file).name] for file in q["relevant"]])
-            for q in _json(photos / "class-photos/queries.json")
+            for q in read_items(photos / "class-photos/queries.json")
         ]
+        class_names = json.loads((cache / "class-names.json").read_text(encoding="utf-8"))
         classifier = np.load(cache / "classifier.npz")
-        rows = [
-            np.array(r, dtype=np.int64) for r in (captioned, labelled, dev, held_out, sorted(names.values()))
-        ]
         return cls(
-            features,
+            np.load(cache / "features-plain.npy"),
+            np.load(cache / "features-cropped.npy"),
             np.load(cache / "texts.npy"),
             np.load(cache / "classes.npy"),
             (classifier["weight"], classifier["bias"]),
-            *rows,
+            *(np.array(r, dtype=np.int64) for r in (captioned, labelled, dev, held_out)),
+            np.array(sorted(names.values()), dtype=np.int64),
             texts_of,
             group,
             queries,
+            np.array([text_of[name] for name in class_names], dtype=np.int64),
         )
 
-
-def cached_photographs(cache: Path) -> dict[str, int]:
-    """Photographs whose features are cached -> their row."""
-    files: list[str] = []
-    filled = []
-    for path in _parts(cache):
-        files += json.loads((cache / f"files-{path.stem[9:]}.json").read_text(encoding="utf-8"))
-        filled.append(np.load(path).any(axis=1))
-    there = np.concatenate(filled)
-    return {name: row for row, name in enumerate(files) if there[row]}
+    def texts(self, rows: Rows) -> Rows:
+        """The texts of these photographs, each once."""
+        return np.unique([text for row in rows for text in self.texts_of[row]])
 
 
-def _parts(cache: Path) -> list[Path]:
-    return sorted(cache.glob("features-*.npy"))
-
-
-def _json(path: Path) -> list[dict]:  # type: ignore[type-arg]
+def read_items(path: Path) -> list[dict]:  # type: ignore[type-arg]
+    """The list in a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]

@@ -1,89 +1,78 @@
 """Write the model folder: both halves of the space inside two ONNX graphs, the tokenizer, the settings.
 
-image_embeds = [unit(ConSE) ; unit(trained image map)], length 768
-text_embeds  = [(1 - w) t ; w unit(M t)], with w from the nearest class text, so that words for things are
-found by the classifier and sentences by the trained map.
-
-Run: python training/starter/export.py WHEELS PHOTOS CACHE MODEL_FOLDER
+image_embeds = [unit(ConSE) ; unit(trained map of the picture)], length 768
+text_embeds  = [(1 - w) t ; w unit(trained map of t)], with w from the gate (`heads.Gate`), so that words for
+things are found by the classifier and sentences by the trained maps.
 """
 
-import argparse
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import torch
-from features import CALIBRATION, load_pixels, photographs
-from ingredients import ADDED_WEIGHT, LEAST_WEIGHT, SIDE, TEXT_LENGTH, WIDTH, Backbone, MiniLm
+from features import calibration, photographs
+from heads import WIDTH, Gate, ImageHead, Several, TextHead
+from ingredients import SIDE, TEXT_LENGTH, Backbone, MiniLm
 from quantise import quantise_text, quantise_vision
 from torch import nn
 from torch.nn import functional
+from train import HEADS
 
-VERSION = "2"
+VERSION = "3"
 TOP = 10
 
 
 class Vision(nn.Module):
     """pixel_values float32 [B, 3, 260, 260] -> image_embeds float32 [B, 768]."""
 
-    def __init__(self, wheels: Path, classes: torch.Tensor, head: dict[str, torch.Tensor]) -> None:
+    def __init__(self, wheels: Path, classes: torch.Tensor, learned: dict[str, torch.Tensor]) -> None:
         super().__init__()
         self.backbone = Backbone(wheels)
         self.register_buffer("classes", classes)
-        self.image_map = nn.Linear(1280, WIDTH)
-        self.image_map.load_state_dict({"weight": head["image"], "bias": head["bias"]})
+        self.head = Several([ImageHead() for _ in range(HEADS)])
+        self.head.load_state_dict(learned)
 
     def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
         features = self.backbone(pixel_values)
         likeliest, which = self.backbone.classifier(features).softmax(1).topk(TOP, dim=1)
         seen = (likeliest[:, :, None] * self.classes[which]).sum(1)
-        told = self.image_map(features)
-        return torch.cat([functional.normalize(seen, dim=1), functional.normalize(told, dim=1)], dim=1)
+        return torch.cat([functional.normalize(seen, dim=1), self.head(features)], dim=1)
 
 
 class Text(nn.Module):
     """input_ids and attention_mask, int64 [B, L] -> text_embeds float32 [B, 768]."""
 
-    def __init__(self, wheels: Path, classes: torch.Tensor, head: dict[str, torch.Tensor]) -> None:
+    def __init__(
+        self, wheels: Path, classes: torch.Tensor, learned: dict[str, dict[str, torch.Tensor]]
+    ) -> None:
         super().__init__()
         self.tower = MiniLm(wheels)
-        self.register_buffer("classes", classes)
-        self.text_map = nn.Linear(WIDTH, WIDTH, bias=False)
-        self.text_map.load_state_dict({"weight": head["text"]})
+        self.head, self.gate = Several([TextHead() for _ in range(HEADS)]), Gate(classes)
+        self.head.load_state_dict(learned["text"])
+        self.gate.load_state_dict(learned["gate"])
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         text = self.tower(input_ids, attention_mask)
-        nearest = functional.linear(text, self.classes).max(1, keepdim=True).values
-        weight = LEAST_WEIGHT + ADDED_WEIGHT * ((0.6 - nearest) / 0.25).clamp(0, 1)
-        return torch.cat(
-            [(1 - weight) * text, weight * functional.normalize(self.text_map(text), dim=1)], dim=1
-        )
+        weight = self.gate(text)
+        return torch.cat([(1 - weight) * text, weight * self.head(text)], dim=1)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("wheels", "photos", "cache", "folder"):
-        parser.add_argument(name, type=Path)
-    args = parser.parse_args()
-    (args.folder / "onnx").mkdir(parents=True, exist_ok=True)
-    head = {key: torch.from_numpy(value) for key, value in np.load(args.cache / "head.npz").items()}
-    classes = torch.from_numpy(np.load(args.cache / "classes.npy"))
-    large = args.cache / "vision.onnx"
-    _export(
-        Vision(args.wheels, classes, head),
-        (torch.zeros(1, 3, SIDE, SIDE),),
-        large,
-        ["pixel_values"],
-        "image_embeds",
-    )
-    inputs = [load_pixels(args.photos / name) for name in photographs(args.photos)[-CALIBRATION:]]
-    quantise_vision(large, args.folder / "onnx/vision_model.onnx", "pixel_values", inputs)
-    large = args.cache / "text.onnx"
+def export(wheels: Path, photos: Path, cache: Path, folder: Path) -> None:
+    """Write the folder from the caches and `heads.pt`."""
+    (folder / "onnx").mkdir(parents=True, exist_ok=True)
+    learned = torch.load(cache / "heads.pt", weights_only=True)
+    classes = torch.from_numpy(np.load(cache / "classes.npy"))
+    large = cache / "vision.onnx"
+    vision = Vision(wheels, classes, learned["image"])
+    _export(vision, (torch.zeros(1, 3, SIDE, SIDE),), large, ["pixel_values"], "image_embeds")
+    inputs = calibration(photos, photographs(photos)[0])
+    quantise_vision(large, folder / "onnx/vision_model.onnx", "pixel_values", inputs)
+    large = cache / "text.onnx"
     example = (torch.ones(2, 5, dtype=torch.int64), torch.ones(2, 5, dtype=torch.int64))
-    _export(Text(args.wheels, classes, head), example, large, ["input_ids", "attention_mask"], "text_embeds")
-    quantise_text(large, args.folder / "onnx/text_model.onnx")
-    write_settings(args.folder, args.wheels)
+    _export(Text(wheels, classes, learned), example, large, ["input_ids", "attention_mask"], "text_embeds")
+    quantise_text(large, folder / "onnx/text_model.onnx")
+    write_settings(folder, wheels)
 
 
 def write_settings(folder: Path, wheels: Path) -> None:
@@ -124,7 +113,3 @@ def _export(
         opset_version=17,
         dynamo=False,
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -14,8 +14,6 @@ from torch.nn import functional
 
 SIDE = 260  # pixels: the input of EfficientNet-Lite2
 TEXT_LENGTH = 128  # tokens, start and end included
-LEAST_WEIGHT = 0.1  # of the trained half, for a query that names a class
-ADDED_WEIGHT = 0.6  # for one that is like no class text
 HEADS = 12
 WIDTH = 384
 TOO_GENERAL = {"entity", "physical entity", Any, "whole", "artifact", "matter", "living thing"}

@@ -1,14 +1,14 @@
-"""The dev figures of a trained head, of the untrained half alone and of both together, in float32."""
+"""The dev figures of the untrained half alone, of the trained half and of both together, in float32."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
-import numpy.typing as npt
-from dataset import Dataset
-from ingredients import ADDED_WEIGHT, LEAST_WEIGHT
+import torch
+from dataset import Array, Dataset, Rows
+from heads import Gate, Several
 
 TOP = 10
-Array = npt.NDArray[np.float32]
+Scores = Callable[[Rows, Rows], Array]  # texts [Q], rows [N] -> [Q, N]
 
 
 def unit(rows: Array) -> Array:
@@ -25,29 +25,27 @@ def conse(data: Dataset, features: Array) -> Array:
     return unit(p @ data.classes)
 
 
-def query_weight(data: Dataset, vectors: Array) -> Array:
-    """How much the trained half counts for each query: much where no class text is near."""
-    nearest = (vectors @ data.classes.T).max(1, keepdims=True)
-    return LEAST_WEIGHT + ADDED_WEIGHT * np.clip((0.6 - nearest) / 0.25, 0, 1)
-
-
-def judge(data: Dataset, head: dict[str, Array]) -> Iterator[str]:
+@torch.no_grad()
+def judge(data: Dataset, pictures: Several, words: Several, gate: Gate) -> Iterator[str]:
     """One line of figures for each way to combine the halves."""
-    for way in ("untrained", "trained", "both"):
+    ways: dict[str, Callable[[torch.Tensor], Array]] = {
+        "untrained": lambda vectors: np.zeros((len(vectors), 1), np.float32),
+        "trained": lambda vectors: np.ones((len(vectors), 1), np.float32),
+        "both": lambda vectors: gate(vectors).numpy(),
+    }
+    for way, weight in ways.items():
 
-        def scores(texts: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], way: str = way) -> Array:
-            vectors, features = data.vectors[texts], data.features[rows]
-            a = vectors @ conse(data, features).T
-            b = unit(vectors @ head["text"].T) @ unit(features @ head["image"].T + head["bias"]).T
-            if way == "both":
-                w = query_weight(data, vectors)
-                return (1 - w) * a + w * b
-            return a if way == "untrained" else b
+        def scores(texts: Rows, rows: Rows, weight: Callable[[torch.Tensor], Array] = weight) -> Array:
+            vectors, features = torch.from_numpy(data.vectors[texts]), data.features[rows]
+            seen = data.vectors[texts] @ conse(data, features).T
+            told = words(vectors).numpy() @ pictures(torch.from_numpy(features)).numpy().T
+            w = weight(vectors)
+            return (1 - w) * seen + w * told
 
         yield f"{way:9} {captions(data, scores)} | {classes(data, scores)} | {labels(data, scores)}"
 
 
-def captions(data: Dataset, scores) -> str:  # type: ignore[no-untyped-def]
+def captions(data: Dataset, scores: Scores) -> str:
     pairs = [(text, i) for i, row in enumerate(data.dev) for text in data.texts_of[row]]
     found = scores(np.array([text for text, _ in pairs]), data.dev)
     right = found[np.arange(len(pairs)), [i for _, i in pairs]]
@@ -56,7 +54,7 @@ def captions(data: Dataset, scores) -> str:  # type: ignore[no-untyped-def]
     return f"captions {' '.join(parts)} median {np.median(rank) + 1:.0f}"
 
 
-def classes(data: Dataset, scores) -> str:  # type: ignore[no-untyped-def]
+def classes(data: Dataset, scores: Scores) -> str:
     place = {row: i for i, row in enumerate(data.class_photos)}
     found = scores(np.array([text for _, text, _ in data.class_queries]), data.class_photos)
     lines = []
@@ -72,7 +70,7 @@ def classes(data: Dataset, scores) -> str:  # type: ignore[no-untyped-def]
     return " ".join(lines)
 
 
-def labels(data: Dataset, scores) -> str:  # type: ignore[no-untyped-def]
+def labels(data: Dataset, scores: Scores) -> str:
     """MAP over the labels of the held-out labelled photographs, each label by its first text."""
     rows = [row for row in data.held_out if len(data.texts_of[row]) < 5]
     first = np.array([data.texts_of[row][0] for row in rows])
@@ -85,7 +83,7 @@ def labels(data: Dataset, scores) -> str:  # type: ignore[no-untyped-def]
     return f"labels mAP {100 * np.mean(figures):.1f} of {len(asked)}"
 
 
-def average_precision(scores: Array, relevant: npt.NDArray[np.bool_]) -> float:
+def average_precision(scores: Array, relevant: np.ndarray) -> float:
     hits = relevant[np.argsort(-scores, kind="stable")]
     precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
     return float(precision[hits].mean())
