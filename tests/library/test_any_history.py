@@ -12,7 +12,7 @@ from typing import Any
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from PIL import Image
 
@@ -90,6 +90,8 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(which=WHICH)
     def damage(self, which: int) -> None:
         name = self._one_of(self.photos, which)
+        if name == ALWAYS:
+            return
         self.written += 1
         (self.photos / name).write_bytes(b"\x89PNG\r\n\x1a\n no picture %d" % self.written)
         self.files.pop(name, None)
@@ -227,12 +229,13 @@ def _run(examples: int, steps: int) -> None:
             deadline=None,
             suppress_health_check=list(HealthCheck),
             derandomize=True,
+            phases=[Phase.generate],  # the first history that fails is short enough to be read
         ),
     )
 
 
 def test_any_history() -> None:
-    _run(10, 15)
+    _run(15, 20)
 
 
 @pytest.mark.exhaustive

@@ -147,3 +147,26 @@ def test_no_library_is_made_where_one_was_to_be_worked_on(
     with pytest.raises(LibraryNotFoundError):
         work(nowhere)
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_doctor_tells_of_what_a_repair_took_away(library: Library) -> None:
+    generation = library.commit().generation
+    assert generation is not None
+    vectors = library.paths.generation(generation.generation) / "embeddings.dat"
+    with vectors.open("r+b") as file:
+        file.write(b"\xff" * 8)
+    assert any("media-search index" in finding.remedy for finding in library.doctor(repair=True))
+    assert [finding.problem for finding in library.doctor(repair=True)] == [
+        "none of its 3 frames has a vector"
+    ]
+    library.build_index("colours")
+    assert library.doctor(repair=False) == []
+    assert _found(library) == Counter(["red", "green", "blue"])
+
+
+@pytest.mark.parametrize("name", ["embeddings.dat", "hnsw_index.bin"])
+def test_doctor_mends_published_files(library: Library, name: str) -> None:
+    (library.paths.root / name).unlink()
+    (library.paths.root / name).write_bytes(b"garbage")
+    assert [Path(finding.path).name for finding in library.doctor(repair=True)] == [name]
+    assert library.doctor(repair=False) == []

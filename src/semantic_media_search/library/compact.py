@@ -34,8 +34,10 @@ def compact(
     """
     paths, catalog = writer.paths, writer.catalog
     removed = catalog.removed_frames()
-    if not removed:
-        return CompactSummary(0, writer.remove_stray_frames())
+    if not removed:  # but a run that ended early may have left its end to be done
+        freed = writer.remove_stray_frames()
+        publish(paths, catalog, writer.commit)
+        return CompactSummary(0, freed)
     before = _size_of_generations(writer)
     serving = writer.commit.generation
     fresh: Generation | None = None

@@ -1,13 +1,15 @@
 """Hold every file of a library against every other, and repair what can be made again from what is whole."""
 
+import filecmp
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from semantic_media_search.embeddings.embed_store import (
+    VECTORS_NAME,
     EmbeddingStore,
     load_embeddings_index,
     require_unit_rows,
@@ -15,11 +17,12 @@ from semantic_media_search.embeddings.embed_store import (
 from semantic_media_search.errors import LibraryCorruptError, LibraryError, MediaError, VectorError
 from semantic_media_search.ingest.catalog import Generation
 from semantic_media_search.ingest.metadata_store import load_metadata
-from semantic_media_search.library.paths import EMBEDDINGS_INDEX
+from semantic_media_search.library.paths import EMBEDDINGS, EMBEDDINGS_INDEX, GRAPH
 from semantic_media_search.library.progress import Progress
 from semantic_media_search.library.publish import expect_rewrite, publish
 from semantic_media_search.library.writer import LibraryWriter
 from semantic_media_search.media.decode import load_image
+from semantic_media_search.search.retriever import EXACT_BELOW
 
 _ROWS_AT_ONCE = 8192
 
@@ -44,6 +47,7 @@ def examine(writer: LibraryWriter, progress: Progress, *, repair: bool) -> list[
         return findings  # nothing else can be judged by a damaged catalogue
     findings += _check_frames(writer, progress, repair=repair)
     generation = writer.commit.generation
+    findings += _check_searchable(writer, generation)
     if generation is not None and generation.rows:
         vectors = list(_check_vectors(writer, generation))
         findings += vectors
@@ -71,6 +75,17 @@ def _check_catalogue(writer: LibraryWriter) -> Iterator[Finding]:
     for problem in writer.catalog.integrity_problems():
         yield Finding(
             str(writer.catalog.path), problem, "restore it from a copy, or move the library away and update"
+        )
+
+
+def _check_searchable(writer: LibraryWriter, generation: Generation | None) -> Iterator[Finding]:
+    """What an earlier repair took away, or a run that ended early has not made."""
+    place, frames = str(writer.paths.root), writer.catalog.frame_count()
+    if frames and (generation is None or generation.rows == 0):
+        yield Finding(place, f"none of its {frames} frames has a vector", "run `media-search index`")
+    elif generation is not None and generation.rows >= EXACT_BELOW and generation.index_file is None:
+        yield Finding(
+            place, f"there is no index over its {generation.rows} vectors", "run `media-search index`"
         )
 
 
@@ -166,6 +181,14 @@ def _check_published(writer: LibraryWriter) -> Iterator[Finding]:
     generation = commit.generation
     if generation is None or generation.rows == 0:
         return
+    folder = paths.generation(generation.generation)
+    sources = {EMBEDDINGS: folder / VECTORS_NAME}
+    if generation.index_file:
+        sources[GRAPH] = folder / generation.index_file
+    for name, source in sources.items():
+        published = paths.root / name
+        if not _is_same_file(published, source):
+            yield Finding(str(published), "it is not the one that serves", remedy)
     place = paths.root / EMBEDDINGS_INDEX
     try:
         store = EmbeddingStore(paths.generation(generation.generation), generation.rows, generation.model.dim)
@@ -175,6 +198,14 @@ def _check_published(writer: LibraryWriter) -> Iterator[Finding]:
             yield Finding(str(place), "it does not say which row is whose", remedy)
     except (OSError, LibraryCorruptError) as error:
         yield Finding(str(place), str(error), remedy)
+
+
+def _is_same_file(published: Path, source: Path) -> bool:
+    """Whether a published file is another name of its source, or a copy where links cannot be."""
+    try:
+        return published.samefile(source) or filecmp.cmp(published, source, shallow=False)
+    except OSError:
+        return False
 
 
 def _by_file_name(records: Mapping[int, Mapping[str, object]]) -> dict[int, dict[str, object]]:

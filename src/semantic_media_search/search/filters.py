@@ -218,7 +218,7 @@ class FrameFacts:
                 if path == tail or folder_id(path) == folder or path.endswith(("/" + tail, "\\" + tail))
             }
             if not wanted:
-                raise QueryError(f"no folder of the library is called {folder[:80]!r}; leave folder away")
+                raise QueryError(f"no folder of the library is called {folder[:80]!r}; leave the folder out")
             under = np.array([not wanted.isdisjoint(parents) for parents in self._parents], dtype=np.bool_)
             held = under[self._folder_of]
             self._under[folder] = held

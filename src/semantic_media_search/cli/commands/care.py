@@ -20,6 +20,7 @@ def run_watch(arguments: argparse.Namespace, settings: Settings, console: Consol
     add_folders(library, arguments, settings)
     model = model_for_writing(library, settings, console)
     signal.signal(signal.SIGTERM, _interrupt)
+    console.info("Following the library's folders until Ctrl-C.")
     try:
         for _ in changes(library, threading.Event()):
             _update_quietly(library, model, console)
@@ -63,5 +64,6 @@ def run_doctor(arguments: argparse.Namespace, settings: Settings, console: Conso
         findings = library.doctor(repair=not arguments.check_only, progress=progress)
     for finding in findings:
         console.result(f"{finding.path}: {finding.problem}; {finding.remedy}")
-    console.info(f"{len(findings)} problems found." if findings else "Everything is in order.")
+    number = "1 problem" if len(findings) == 1 else f"{len(findings)} problems"
+    console.info(f"{number} found." if findings else "Everything is in order.")
     return 1 if findings else 0

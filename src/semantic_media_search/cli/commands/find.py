@@ -57,7 +57,7 @@ def _described(lead: Lead) -> dict[str, object]:
 def table(leads: list[Lead]) -> list[str]:
     """Results as lines of text: similarity, where in the video, which file, how many copies."""
     if not leads:
-        return ["nothing found: the library holds no frame that may be an answer"]
+        return ["nothing found: no frame of the library passes what was asked for"]
     return ["similarity  moment    file", *map(_line, leads)]
 
 
