@@ -93,6 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=int, help="at most so many vectors are indexed")
     parser.add_argument("--queries", type=int, help="so many are held out as queries")
     parser.add_argument("--rounds", type=int, help="how often each search is timed")
+    parser.add_argument("--build-rounds", type=int, metavar="N", help="how often each index is built")
     parser.add_argument("--growth", type=int, nargs="+", metavar="N", help="sizes for the growth")
     parser.add_argument(
         "--growth-dim", type=int, default=512, metavar="D", help="its dimensions (default 512)"
@@ -109,7 +110,7 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
         raise ConfigError("--photos and --captions belong together: give both or neither")
     scale = SCALES[arguments.scale]
     rows, queries = arguments.rows or scale.rows, arguments.queries or scale.queries
-    rounds = arguments.rounds or scale.rounds
+    rounds, build_rounds = arguments.rounds or scale.rounds, arguments.build_rounds or scale.build_rounds
     cache = arguments.output.parent / "cache"
     vectors = _vectors(arguments, settings, rows, queries, cache, say)
     makers, versions, notes = builders(arguments.peers)
@@ -122,7 +123,7 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
     pair = {name: makers[name] for name in (OURS, REFERENCE) if name in makers}
 
     def measure_curves() -> None:
-        indexes = build_in_turns(makers, vectors.rows, scale.build_rounds)
+        indexes = build_in_turns(makers, vectors.rows, build_rounds, say)
         session.add(build_section(indexes, vectors))
         exact = exact_top(vectors)
         lines = {name: Line(one.contestant, vectors, exact) for name, one in indexes.items()}
@@ -147,7 +148,7 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
 
     def measure_sweep() -> None:
         fewer = Vectors(vectors.rows[: scale.sweep_rows], vectors.queries, vectors.source)
-        session.add(sweep_section(fewer, scale.ms, scale.ef_constructions, rounds, scale.build_rounds))
+        session.add(sweep_section(fewer, scale.ms, scale.ef_constructions, rounds, build_rounds, say))
 
     def measure_growth() -> None:
         sizes = arguments.growth or scale.growth
@@ -156,7 +157,7 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
     parts: dict[str, Callable[[], object]] = {
         "curves": measure_curves,
         "codes": lambda: session.add(traversal_section(built(), vectors, rounds)),
-        "threads": lambda: session.add(thread_section(vectors, scale.build_rounds)),
+        "threads": lambda: session.add(thread_section(vectors, build_rounds)),
         "filters": lambda: session.add(filter_section(built(), vectors, rounds)),
         "sweep": measure_sweep,
         "clip-shaped": measure_clip_shaped,

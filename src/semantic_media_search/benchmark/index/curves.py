@@ -11,6 +11,7 @@ import numpy as np
 from semantic_media_search.benchmark.engine.figures import Figure, Row, rate, seconds, times_as_fast
 from semantic_media_search.benchmark.engine.memory import MB, own_memory
 from semantic_media_search.benchmark.engine.results import Chart, Section
+from semantic_media_search.benchmark.engine.session import Say
 from semantic_media_search.benchmark.engine.timing import seconds_of
 from semantic_media_search.benchmark.index.contestants import REFERENCE, Builder, Contestant, K, Searcher
 from semantic_media_search.benchmark.index.vectors import Vectors
@@ -62,8 +63,11 @@ def recall_of(vectors: Vectors, ids: I64, exact: F32) -> float:
     return recall_by_distance(-np.sort(-cosines, axis=1), exact)
 
 
-def build_in_turns(makers: Mapping[str, Builder], rows: F32, rounds: int) -> dict[str, Built]:
-    """Build each `rounds` times, turn and turn about, after a small one that compiles; the last ones are kept."""
+def build_in_turns(makers: Mapping[str, Builder], rows: F32, rounds: int, say: Say) -> dict[str, Built]:
+    """Build each `rounds` times, turn and turn about, after a small one that compiles; the last ones are kept.
+
+    Each is said when it is built: at 100,000 rows and beside all the peers this takes a quarter of an hour a round.
+    """
     for builder in makers.values():
         builder(rows[:_WARM_UP_ROWS]).at(10.0).batch(rows[:2])
     contestants: dict[str, Contestant] = {}
@@ -76,6 +80,7 @@ def build_in_turns(makers: Mapping[str, Builder], rows: F32, rounds: int) -> dic
             began = time.perf_counter()
             contestants[name] = builder(rows)
             times[name].append(time.perf_counter() - began)
+            say(f"   built: {name}, {times[name][-1]:.1f} s")
             after = None if before is None else own_memory()
             memory.setdefault(name, None if before is None or after is None else after - before)
     return {

@@ -9,6 +9,7 @@ import numpy as np
 from semantic_media_search.benchmark.engine.compare import BETTER, verdict
 from semantic_media_search.benchmark.engine.figures import Figure, Row, rate, seconds
 from semantic_media_search.benchmark.engine.results import Chart, Section
+from semantic_media_search.benchmark.engine.session import Say
 from semantic_media_search.benchmark.index.contestants import EF_CONSTRUCTION, M, ours
 from semantic_media_search.benchmark.index.curves import (
     Built,
@@ -27,7 +28,12 @@ _MOST_BUILD, _MOST_DISK = 2.0, 1.5
 
 
 def sweep_section(
-    vectors: Vectors, ms: Sequence[int], ef_constructions: Sequence[int], rounds: int, build_rounds: int
+    vectors: Vectors,
+    ms: Sequence[int],
+    ef_constructions: Sequence[int],
+    rounds: int,
+    build_rounds: int,
+    say: Say,
 ) -> Section:
     """Build and search with every pair of settings, in turns; the last note is the recommendation.
 
@@ -35,7 +41,7 @@ def sweep_section(
     """
     pairs = dict.fromkeys([*product(ms, ef_constructions), (M, EF_CONSTRUCTION)])
     makers = {name(m, ef): partial(ours, m=m, ef_construction=ef) for m, ef in pairs}
-    built = build_in_turns(makers, vectors.rows, build_rounds)
+    built = build_in_turns(makers, vectors.rows, build_rounds, say)
     exact = exact_top(vectors)
     found = curves({setting: Line(one.contestant, vectors, exact) for setting, one in built.items()}, rounds)
     rows = [_row(setting, built[setting], found[setting], len(vectors.queries)) for setting in makers]
