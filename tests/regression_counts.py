@@ -99,16 +99,7 @@ def distances_at(index: HNSWIndex, vectors: Vectors, recall: float) -> float:
         for ef in range(K, 1000)
         if recall_of(vectors, index.search_batch(vectors.queries, K, ef)[0], exact) >= recall
     )
-    return float(np.mean([distances(index, query, ef) for query in vectors.queries]))
-
-
-def distances(index: HNSWIndex, query: np.ndarray, ef: int) -> int:
-    """How many nodes of the bottom layer a search compared with the query: it marks each of them as visited."""
-    index.search(query, K, ef)
-    scratch = index._scratch.take(1)
-    count = int(np.count_nonzero(scratch.visited == scratch.epoch))
-    index._scratch.give(scratch)
-    return count
+    return float(np.mean([index.comparisons(query, K, ef) for query in vectors.queries]))
 
 
 class CountingReader(VideoReader):

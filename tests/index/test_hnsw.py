@@ -99,6 +99,20 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     assert loaded.search(rows[3], 1)[0][0] == 3
 
 
+def test_growing_across_reloads_is_growing_in_one_go(tmp_path: Path) -> None:
+    rows = clustered(400, 16)
+    rows[150:] = np.roll(rows[150:], 5, axis=1)  # what comes later lies elsewhere: the codes must be made anew
+    steady = build(rows[:100])
+    steady.save(tmp_path / "often.bin")
+    for stop in (150, 199, 260, 400):
+        steady.add(rows[:stop])
+        often = HNSWIndex.load(tmp_path / "often.bin", rows)
+        often.add(rows[:stop])
+        often.save(tmp_path / "often.bin")
+    steady.save(tmp_path / "steady.bin")
+    assert (tmp_path / "often.bin").read_bytes() == (tmp_path / "steady.bin").read_bytes()
+
+
 def test_a_file_of_format_1_loads_for_ever() -> None:
     rows = clustered(40, 8, seed=11)
     index = HNSWIndex.load(FORMAT_1, rows)
@@ -134,7 +148,7 @@ def test_every_truncation_and_every_flipped_byte_is_found(tmp_path: Path) -> Non
     assert found(whole + b"\0")
 
 
-@pytest.mark.parametrize("name", ["levels", "links", "upper", "offsets", "centre", "deleted"])
+@pytest.mark.parametrize("name", ["levels", "links", "upper", "offsets", "centre", "deleted", "fitted"])
 def test_opening_finds_a_flipped_bit_in_every_section_but_codes_and_norms(tmp_path: Path, name: str) -> None:
     rows = clustered(400)
     index = build(rows)

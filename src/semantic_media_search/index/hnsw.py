@@ -32,7 +32,7 @@ _CHECK_ROWS = 8192
 _SCAN_SHARE = 60
 """A scan of n allowed rows costs n; a walk that finds as many among N costs about 60 ef N / n of the same."""
 _NOTHING_BLOCKED = np.empty(0, np.uint8)
-_VERIFIED_AT_OPENING = ("levels", "links", "upper", "offsets", "centre", "deleted")
+_VERIFIED_AT_OPENING = ("levels", "links", "upper", "offsets", "centre", "deleted", "fitted")
 """All sections but the codes and their norms, which are most of the file and hold no ids."""
 
 
@@ -228,6 +228,17 @@ class HNSWIndex:
             ids[short], cosines[short] = some_ids, some_cosines
         return ids, cosines
 
+    def comparisons(self, query_vec: F32, k: int, ef: int = DEFAULT_EF) -> int:
+        """How many rows a search compares with the query at level 0: its cost without a clock.
+
+        Not to be called beside other searches; raises as `search`.
+        """
+        self.search(query_vec, k, ef)
+        scratch = self._scratch.take(0)
+        compared = int(np.count_nonzero(scratch.visited == scratch.epoch))
+        self._scratch.give(scratch)
+        return compared
+
     def _check_search(self, queries: F32, k: int, ef: int) -> None:
         if k < 1 or ef < 1:
             raise QueryError(f"k is {k} and ef is {ef}; both must be at least 1")
@@ -303,6 +314,7 @@ class HNSWIndex:
         sections: dict[str, npt.NDArray[Any]] = {
             "levels": graph.levels, "links": graph.links, "upper": graph.upper, "offsets": graph.offsets,
             "centre": self._centre, "norms": self._norms, "codes": self._codes, "deleted": self._blocked,
+            "fitted": np.array([self._fitted], np.int64),
         }  # fmt: skip
         file_format.write(Path(path), header, sections)
 
@@ -335,12 +347,14 @@ class HNSWIndex:
             blocked = arrays["deleted"]
         except (KeyError, VectorError) as error:
             raise IndexFormatError(f"{path} lacks a part ({error}); {file_format.REBUILD}") from error
-        for name in _VERIFIED_AT_OPENING:
+        for name in sorted(sections.keys() & set(_VERIFIED_AT_OPENING)):
             file_format.verify(path, sections[name])
         check_graph(path, header, graph, index._codes, index._norms, blocked)
         index._graph, index._scale, index.fingerprint = graph, header.scale, header.fingerprint
         index._blocked, index._deleted = blocked, int(np.count_nonzero(blocked))
-        index.embeddings, index._fitted = np.asarray(embeddings)[: header.count], header.count
+        index.embeddings = np.asarray(embeddings)[: header.count]
+        # The first files of this format do not say. Any number is safe: it only decides when codes are chosen anew.
+        index._fitted = int(arrays["fitted"][0]) if "fitted" in arrays else header.count
         index._scratch = index._fresh_scratch()
         index._file = (path, sections)
         return index
