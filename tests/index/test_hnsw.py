@@ -101,7 +101,8 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
 
 def test_growing_across_reloads_is_growing_in_one_go(tmp_path: Path) -> None:
     rows = clustered(400, 16)
-    rows[150:] = np.roll(rows[150:], 5, axis=1)  # what comes later lies elsewhere: the codes must be made anew
+    # What comes later lies elsewhere: the codes must be made anew.
+    rows[150:] = np.roll(rows[150:], 5, axis=1)
     steady = build(rows[:100])
     steady.save(tmp_path / "often.bin")
     for stop in (150, 199, 260, 400):
