@@ -38,7 +38,9 @@ def watching(tmp_path: Path, photos: Path) -> Iterator[Callable[[], subprocess.P
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+                cwd=tmp_path,  # away from a `data/raw` that stands in the current folder, which a library reads too
+                env=os.environ
+                | {"PYTHONPATH": os.pathsep.join(str(Path(path).resolve()) for path in sys.path if path)},
             )
         )
         return begun[-1]
