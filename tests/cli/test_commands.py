@@ -10,6 +10,8 @@ from semantic_media_search import __version__
 from semantic_media_search.cli import main
 from semantic_media_search.cli.commands import models
 from semantic_media_search.cli.commands.find import moment
+from semantic_media_search.errors import UnsupportedMediaError
+from semantic_media_search.ingest.isolated import IsolatedReaders
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -126,7 +128,7 @@ def test_care(run: Run, photos: Path) -> None:
     assert run("doctor", "--check-only")[0] == 0
     (photos / "red.png").unlink()
     run("update")
-    assert "1 frames" in run("compact")[2]
+    assert "1 frame;" in run("compact")[2]
     assert "red.png" not in run("search", "red", "--paths")[1]
 
 
@@ -266,3 +268,49 @@ def test_a_similarity_that_cannot_be_is_refused(run: Run, photos: Path) -> None:
     code, _, err = run("search", "red", "--min-similarity", "2")
     assert code == 1
     assert "min_similarity is 2.0; similarities are 0 to 1" in err
+
+
+def test_a_skipped_file_is_told_of_once_and_read_again_on_request(run: Run, photos: Path) -> None:
+    for name in ("one.jpg", "two.jpg"):
+        (photos / name).write_bytes(b"")
+    _, _, err = run("update", str(photos))
+    assert "Skipped: it is empty (0 bytes)\n" in err
+    assert err.count("is empty") == 1, "one reason for both files"
+    assert str(photos / "one.jpg") in err
+    code, _, err = run("update", "--strict")
+    assert code == 1
+    assert "2 skipped" in err
+    assert "Skipped: 2 as in earlier runs; `media-search status` lists them" in err
+    assert "one.jpg" not in err
+    paint(photos / "new.png", "white")
+    _, out, err = run("update", "--retry-skipped", "--json")
+    assert json.loads(out)["skipped"] == [
+        {"path": str(photos / name), "reason": "it is empty (0 bytes)"} for name in ("one.jpg", "two.jpg")
+    ]
+
+
+def test_a_file_that_a_later_version_can_read(
+    run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_new(*_: object, **__: object) -> None:
+        raise UnsupportedMediaError("red.png is of a kind that is not known")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(IsolatedReaders, "read_image", too_new)
+        run("update", str(photos))
+    assert "4 new" not in run("update")[2]
+    _, _, err = run("update", "--retry-skipped")
+    assert "3 changed" in err
+    assert "red.png" in run("search", "red", "-k", "1")[1]
+
+
+def test_a_folder_is_taken_out(run: Run, photos: Path, tmp_path: Path) -> None:
+    paint(tmp_path / "more" / "white.png", "white")
+    run("update", str(photos), str(tmp_path / "more"))
+    code, _, err = run("forget", "more")
+    assert (code, "1 file left the results" in err) == (0, True)
+    assert str(tmp_path / "more") not in run("status")[1]
+    assert "white.png" not in run("search", "white")[1]
+    code, _, err = run("forget", "elsewhere")
+    assert code == 1
+    assert f"its folders are: {photos}" in err

@@ -76,6 +76,8 @@ def build_parser() -> argparse.ArgumentParser:
     watch = add("watch", "Update now and whenever something in the folders changes, until Ctrl-C.")
     watch.add_argument("folders", nargs="*", type=Path, help="folders to add to the library (read in place)")
     _add_model(watch)
+    forget = add("forget", "Take folders out of the library; their own files are not touched.")
+    forget.add_argument("folders", nargs="+", type=_folder, help="folders of the library (see status)")
     add("compact", "Reclaim the space of files that are gone.")
     doctor = add("doctor", "Check every file of the library and repair what can be repaired.")
     doctor.add_argument("--check-only", action="store_true", help="only say what is wrong")
@@ -100,6 +102,9 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fps", type=float, help="video frames sampled a second (default 1)")
     parser.add_argument("--strict", action="store_true", help="exit with 1 where any file was skipped")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument(
+        "--retry-skipped", action="store_true", help="read files again that could not be used before"
+    )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be read")
 
 

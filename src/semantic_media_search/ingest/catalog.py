@@ -42,6 +42,8 @@ __all__ = [
 ]
 
 CATALOG_NAME = "catalog.sqlite"
+_LEFT = "nothing"
+"""What a folder is read for that was taken out: removed sources still name it, until they are cleared away."""
 
 
 class Catalog(FrameTable):
@@ -187,16 +189,27 @@ class Catalog(FrameTable):
 
     def add_root(self, path: str, only_kind: str | None) -> int:
         """Add a folder to the library (or find it there); returns its id."""
-        self._db.execute("INSERT OR IGNORE INTO roots (path, only_kind) VALUES (?, ?)", (path, only_kind))
+        self._db.execute(
+            "INSERT INTO roots (path, only_kind) VALUES (?, ?) ON CONFLICT (path)"
+            " DO UPDATE SET only_kind = excluded.only_kind, reachable = 1 WHERE roots.only_kind = ?",
+            (path, only_kind, _LEFT),
+        )
         (root_id,) = self._db.execute("SELECT root_id FROM roots WHERE path = ?", (path,)).fetchone()
         return int(root_id)
 
     def roots(self) -> list[Root]:
         """The folders of the library, in the order in which they were added."""
-        rows = self._db.execute("SELECT root_id, path, only_kind, reachable FROM roots ORDER BY root_id")
+        rows = self._db.execute(
+            "SELECT root_id, path, only_kind, reachable FROM roots WHERE only_kind IS NOT ? ORDER BY root_id",
+            (_LEFT,),
+        )
         return [
             Root(root_id, path, only_kind, bool(reachable)) for root_id, path, only_kind, reachable in rows
         ]
+
+    def leave_root(self, root_id: int) -> None:
+        """Take a folder out of the library. What becomes of its sources is for the caller to say."""
+        self._db.execute("UPDATE roots SET only_kind = ? WHERE root_id = ?", (_LEFT, root_id))
 
     def set_reachable(self, root_id: int, *, reachable: bool) -> None:
         """Note whether a folder could be read."""
@@ -289,6 +302,9 @@ class Catalog(FrameTable):
         self._db.execute("DELETE FROM frames WHERE live < 1")
         self._db.execute(
             "DELETE FROM sources WHERE state = 'removed' AND source_id NOT IN (SELECT source_id FROM frames)"
+        )
+        self._db.execute(
+            "DELETE FROM roots WHERE only_kind = ? AND root_id NOT IN (SELECT root_id FROM sources)", (_LEFT,)
         )
 
 

@@ -43,12 +43,15 @@ class Changes:
     unreadable_folders: list[str] = field(default_factory=list)
 
 
-def compare(roots: Sequence[Root], known: dict[str, Source], walk: Walk = discover) -> Changes:
+def compare(
+    roots: Sequence[Root], known: dict[str, Source], walk: Walk = discover, *, retry_skipped: bool = False
+) -> Changes:
     """Walk every root and hold it against what is known.
 
     A root that cannot be listed, or that is empty now and was not before, counts as unreachable (an unplugged
     disk leaves an empty mount point): its files become unavailable and nothing of it is deleted. The same holds
-    for a folder inside a root that cannot be listed.
+    for a folder inside a root that cannot be listed. With `retry_skipped`, files that could not be used are to be
+    read again although they have not changed: a later version of a decoder may be able to.
     """
     changes = Changes()
     seen: set[str] = set()
@@ -70,7 +73,7 @@ def compare(roots: Sequence[Root], known: dict[str, Source], walk: Walk = discov
         for candidate in candidates:
             if candidate.path not in seen:  # a folder inside another root is walked twice
                 seen.add(candidate.path)
-                _sort_in(changes, candidate, root, known.get(candidate.path))
+                _sort_in(changes, candidate, root, known.get(candidate.path), retry_skipped)
     closed_folders = tuple(folder.rstrip(os.sep) + os.sep for folder in closed)
     for source in known.values():
         if source.path in seen or source.state == REMOVED:
@@ -95,9 +98,12 @@ def content_hash(path: str) -> str:
     return digest.hexdigest()
 
 
-def _sort_in(changes: Changes, candidate: Candidate, root: Root, known: Source | None) -> None:
+def _sort_in(
+    changes: Changes, candidate: Candidate, root: Root, known: Source | None, retry_skipped: bool
+) -> None:
     same = known is not None and (known.size, known.mtime_ns) == (candidate.size, candidate.mtime_ns)
-    if known is None or not same or known.state == REMOVED:
+    again = known is not None and (known.state == REMOVED or (retry_skipped and known.state == SKIPPED))
+    if known is None or not same or again:
         changes.to_read.append(Found(candidate, root.root_id, known))
     elif known.state == SKIPPED:
         changes.still_skipped.append(known)

@@ -10,7 +10,7 @@ _TABLES = """
 CREATE TABLE roots (
     root_id   INTEGER PRIMARY KEY,
     path      TEXT NOT NULL UNIQUE,
-    only_kind TEXT,                       -- 'image' or 'video' where the folder is read for one kind only
+    only_kind TEXT,                       -- 'image' or 'video' where it is read for one kind only; 'nothing': taken out
     reachable INTEGER NOT NULL DEFAULT 1
 );
 CREATE TABLE sources (

@@ -25,7 +25,7 @@ from semantic_media_search.search.sample_queries import SAMPLE_QUERIES
 
 COMMIT_ROWS = 1024
 RECALL_AT = 10
-_COMPILE_NOTICE_SECONDS = 1.0
+_COMPILE_NOTICE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from functools import partial
 from semantic_media_search.config import Settings
 from semantic_media_search.errors import MediaError
 from semantic_media_search.ingest.catalog import OK, REMOVED, SKIPPED, FrameRow, Source
+from semantic_media_search.ingest.discovery import text_to_path
 from semantic_media_search.ingest.isolated import IsolatedReaders
 from semantic_media_search.ingest.prepared import PreparedFrame, SourceFacts
 from semantic_media_search.ingest.scan import Found, compare, content_hash
@@ -22,6 +23,7 @@ from semantic_media_search.library.publish import expect_rewrite, publish
 from semantic_media_search.library.streams import ordered
 from semantic_media_search.library.summary import IngestSummary
 from semantic_media_search.library.writer import FrameFlusher, LibraryWriter
+from semantic_media_search.media.decode import describe_source
 from semantic_media_search.records import IMAGE, VIDEO, SkippedFile
 
 COMMIT_FRAMES = 256
@@ -51,13 +53,20 @@ class IngestRun:
     """One run over all roots of a library. Use once."""
 
     def __init__(
-        self, writer: LibraryWriter, settings: Settings, progress: Progress, embedder: Embedder | None = None
+        self,
+        writer: LibraryWriter,
+        settings: Settings,
+        progress: Progress,
+        embedder: Embedder | None = None,
+        *,
+        retry_skipped: bool = False,
     ):
         self._writer = writer
         self._catalog = writer.catalog
         self._settings = settings
         self._progress = progress
         self._embedder = embedder
+        self._retry_skipped = retry_skipped
         self.summary = IngestSummary()
         self._next_frame = writer.commit.next_frame
         self._revivable: set[int] = set()
@@ -68,7 +77,7 @@ class IngestRun:
     def run(self) -> IngestSummary:
         """Do it. What was committed stays, however the run ends."""
         known = self._catalog.sources()
-        changes = compare(self._catalog.roots(), known)
+        changes = compare(self._catalog.roots(), known, retry_skipped=self._retry_skipped)
         for root in changes.unreachable_roots:
             self._progress.note(
                 f"{root.path} is empty or cannot be read: its files are kept and marked unavailable; "
@@ -77,6 +86,7 @@ class IngestRun:
         for folder in changes.unreadable_folders:
             self._progress.note(f"{folder} cannot be listed: its files are kept; check who may read it")
         self.summary.skipped += [SkippedFile(s.path, s.reason or "unreadable") for s in changes.still_skipped]
+        self.summary.skipped_before = len(changes.still_skipped)
         with self._writer.committing():
             if settle(self._catalog, changes, known, self.summary):
                 expect_rewrite(self._writer.paths)
@@ -232,8 +242,14 @@ def _read_file(
             )
         yield from reader
         facts = reader.facts
-        yield _End(found, digest, facts, reason=facts.problem)
+        yield _End(found, digest, facts, reason=facts.problem and _of_it(facts.problem, here.path))
     except OSError as error:
         yield _End(found, digest, facts, reason=f"cannot be read: {error.strerror or error}", unread=True)
     except MediaError as error:
-        yield _End(found, digest, facts, reason=str(error))
+        yield _End(found, digest, facts, reason=_of_it(str(error), here.path))
+
+
+def _of_it(message: str, path: str) -> str:
+    """A message about a file without the file's name, so that it stands once for all the files it holds for."""
+    name = describe_source(text_to_path(path))
+    return "it" + message.removeprefix(name) if message.startswith(name + " ") else message

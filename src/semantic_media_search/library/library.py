@@ -140,14 +140,17 @@ class Library:
         added = [Root(-1 - i, path, kind, True) for i, (path, kind) in enumerate(new) if path not in held]
         return compare([*roots, *added], known)
 
-    def ingest(self, progress: Progress | None = None) -> IngestSummary:
-        """Read what is new, changed or gone in the library's folders; store frames and metadata."""
+    def ingest(self, progress: Progress | None = None, *, retry_skipped: bool = False) -> IngestSummary:
+        """Read what is new, changed or gone in the library's folders; store frames and metadata.
+
+        `retry_skipped` reads files again that could not be used, although they have not changed.
+        """
         from semantic_media_search.library.ingest_run import (
             IngestRun,
         )  # the video decoder: only to read media
 
         with open_writer(self.paths.root) as writer:
-            return IngestRun(writer, self.settings, progress or Silent()).run()
+            return IngestRun(writer, self.settings, progress or Silent(), retry_skipped=retry_skipped).run()
 
     def build_index(
         self, model: str, progress: Progress | None = None, *, rebuild: bool = False
@@ -164,7 +167,7 @@ class Library:
             return index_library(writer, encoder, self.settings, progress or Silent(), rebuild=rebuild)
 
     def update(
-        self, model: str, progress: Progress | None = None
+        self, model: str, progress: Progress | None = None, *, retry_skipped: bool = False
     ) -> "tuple[IngestSummary, IndexSummary | None]":
         """`ingest` and `build_index` in one pass: vectors are made from the pixels while they are in memory.
 
@@ -181,18 +184,28 @@ class Library:
             serving = writer.commit.generation
             if serving is not None and _is_another_version(serving.model, encoder.info):
                 progress.note(f"{model} is another version than this library's: all vectors are made anew.")
-                summary = IngestRun(writer, self.settings, progress).run()
+                summary = IngestRun(writer, self.settings, progress, retry_skipped=retry_skipped).run()
                 return summary, index_library(writer, encoder, self.settings, progress)
             if serving is not None:
                 require_same_model(serving.model, encoder.info)
             before = writer.generation_for(encoder.info)
             generation = embed_pending(writer, before, encoder, self.settings, progress)
             with Embedder(writer, generation, encoder, self.settings.batch_size) as embedder:
-                summary = IngestRun(writer, self.settings, progress, embedder).run()
+                summary = IngestRun(
+                    writer, self.settings, progress, embedder, retry_skipped=retry_skipped
+                ).run()
             if writer.commit.next_frame == 0:
                 return summary, None
             indexed = index_library(writer, encoder, self.settings, progress)
             return summary, replace(indexed, embedded=indexed.generation.rows - before.rows)
+
+    def forget(self, folders: Iterable[Path]) -> int:
+        """Take folders out of the library, with their files (see `library.forget`); returns how many files left."""
+        from semantic_media_search.library.forget import forget
+
+        self.commit()  # where there is no library, say so rather than make one
+        with open_writer(self.paths.root) as writer:
+            return forget(writer, folders)
 
     def compact(self, progress: Progress | None = None) -> "CompactSummary":
         """Reclaim the space of removed frames."""

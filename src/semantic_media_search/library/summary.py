@@ -10,7 +10,8 @@ class IngestSummary:
     """Counts of files; `partial` names those of which only a part could be read.
 
     `frames` counts the frames stored, `duplicates` the sampled ones that were not, since they show what the
-    frame before them shows.
+    frame before them shows. The first `skipped_before` of the skipped ones were skipped by an earlier run and have
+    not changed since.
     """
 
     new: int = 0
@@ -22,6 +23,7 @@ class IngestSummary:
     frames: int = 0
     duplicates: int = 0
     skipped: list[SkippedFile] = field(default_factory=list)
+    skipped_before: int = 0
     partial: list[SkippedFile] = field(default_factory=list)
 
     @property

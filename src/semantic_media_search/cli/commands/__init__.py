@@ -19,6 +19,7 @@ _MODULES = {
     "status": "look",
     "models": "look",
     "watch": "care",
+    "forget": "care",
     "compact": "care",
     "doctor": "care",
     "benchmark": "bench",

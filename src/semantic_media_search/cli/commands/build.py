@@ -16,6 +16,9 @@ from semantic_media_search.library.summary import IngestSummary
 from semantic_media_search.records import SkippedFile
 
 _SHOWN_PER_REASON = 10
+_SKIPPED_BEFORE = (
+    "Skipped: {} as in earlier runs; `media-search status` lists them, `--retry-skipped` reads them again."
+)
 
 
 def run_ingest(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
@@ -25,7 +28,7 @@ def run_ingest(arguments: argparse.Namespace, settings: Settings, console: Conso
         return _preview(library, arguments, settings, console)
     add_folders(library, arguments, settings)
     with progress_on(console) as progress:
-        summary = library.ingest(progress)
+        summary = library.ingest(progress, retry_skipped=arguments.retry_skipped)
     _report(console, summary, None, as_json=arguments.json)
     return _exit_code(arguments, summary)
 
@@ -48,7 +51,9 @@ def run_update(arguments: argparse.Namespace, settings: Settings, console: Conso
         return _preview(library, arguments, settings, console)
     add_folders(library, arguments, settings)
     with progress_on(console) as progress:
-        summary, indexed = library.update(model_for_writing(library, settings, console), progress)
+        summary, indexed = library.update(
+            model_for_writing(library, settings, console), progress, retry_skipped=arguments.retry_skipped
+        )
     _report(console, summary, indexed, as_json=arguments.json)
     return _exit_code(arguments, summary)
 
@@ -132,9 +137,11 @@ def summary_lines(summary: IngestSummary) -> list[str]:
         f"{count} {name}" for name, count in counts.items() if count or name in ("new", "unchanged")
     )
     repeated = f" ({summary.duplicates} more showed the same as the one before)" if summary.duplicates else ""
+    before = summary.skipped_before
     return [
         f"Files: {files}. Frames stored: {summary.frames}{repeated}.",
-        *_by_reason("Skipped", summary.skipped),
+        *_by_reason("Skipped", summary.skipped[before:]),
+        *([_SKIPPED_BEFORE.format(before)] if before else []),
         *_by_reason("Read in part", summary.partial),
     ]
 

@@ -1,4 +1,4 @@
-"""`watch`, `compact` and `doctor`: keeping a library in order."""
+"""`watch`, `forget`, `compact` and `doctor`: keeping a library in order."""
 
 import argparse
 import signal
@@ -46,13 +46,24 @@ def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - 
     raise KeyboardInterrupt
 
 
+def run_forget(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
+    """Take folders out of the library."""
+    library = Library(settings, encoder_loader(settings, console))
+    gone = library.forget(arguments.folders)
+    console.info(
+        f"{_counted(gone, 'file')} left the results; nothing on your disk was touched. "
+        "`media-search compact` frees the space they took in the library."
+    )
+    return 0
+
+
 def run_compact(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
     """Reclaim the space of frames whose files are gone."""
     del arguments
     library = Library(settings, encoder_loader(settings, console))
     with progress_on(console) as progress:
         summary = library.compact(progress)
-    console.info(f"Let go of {summary.frames} frames; {summary.bytes_freed / 1e6:.1f} MB freed.")
+    console.info(f"Let go of {_counted(summary.frames, 'frame')}; {summary.bytes_freed / 1e6:.1f} MB freed.")
     return 0
 
 
@@ -64,6 +75,9 @@ def run_doctor(arguments: argparse.Namespace, settings: Settings, console: Conso
         findings = library.doctor(repair=not arguments.check_only, progress=progress)
     for finding in findings:
         console.result(f"{finding.path}: {finding.problem}; {finding.remedy}")
-    number = "1 problem" if len(findings) == 1 else f"{len(findings)} problems"
-    console.info(f"{number} found." if findings else "Everything is in order.")
+    console.info(f"{_counted(len(findings), 'problem')} found." if findings else "Everything is in order.")
     return 1 if findings else 0
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
