@@ -4,6 +4,7 @@ Sources, frames, generations of vectors, and the commits that say what counts. O
 (the library's lock sees to it); any number read.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -75,14 +76,14 @@ class Catalog(FrameTable):
             raise LibraryNotFoundError(
                 f"there is no library in {library}; make one with `media-search update YOUR_FOLDER`"
             )
-        uri = path.resolve().as_uri() + "?mode=ro"
+        connection = sqlite3.connect(
+            _to_read(path), uri=True, timeout=30, isolation_level=None, check_same_thread=False
+        )
         try:
-            connection = sqlite3.connect(
-                uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False
-            )
             schema.create_or_check(connection, str(path), create=False)
-        except sqlite3.OperationalError as error:
-            raise LibraryCorruptError(f"cannot open the catalogue {path}: {error}") from error
+        except BaseException:
+            connection.close()
+            raise
         return cls(connection, path, frames_dir)
 
     def close(self) -> None:
@@ -306,6 +307,21 @@ class Catalog(FrameTable):
         self._db.execute(
             "DELETE FROM roots WHERE only_kind = ? AND root_id NOT IN (SELECT root_id FROM sources)", (_LEFT,)
         )
+
+
+def _to_read(path: Path) -> str:
+    """The address of a catalogue to be read only, wherever it lies.
+
+    SQLite makes files beside one in WAL mode even to read it. On a disk that is mounted read-only none can be made,
+    and nobody writes: there it is told so, unless a log was left that is to be heeded.
+    """
+    address = path.resolve().as_uri() + "?mode=ro"
+    log = path.with_name(path.name + "-wal")
+    return address if log.exists() or not _on_a_read_only_disk(path) else address + "&immutable=1"
+
+
+def _on_a_read_only_disk(path: Path) -> bool:
+    return os.name == "posix" and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def _generation(row: Sequence[Any]) -> Generation:

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from semantic_media_search.errors import LibraryCorruptError, LibraryNotFoundError
+from semantic_media_search.errors import LibraryCorruptError, LibraryError, LibraryNotFoundError
 
 SCHEMA_VERSION = 1
 
@@ -74,7 +74,7 @@ def create_or_check(connection: sqlite3.Connection, place: str, *, create: bool)
     """Make the tables in an empty catalogue; refuse one of a version that this program does not know.
 
     Raises LibraryNotFoundError where it is empty and not to be made, LibraryCorruptError where it is of a later
-    version or no catalogue at all.
+    version or no catalogue at all, LibraryError where it cannot be opened.
     """
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -88,6 +88,11 @@ def create_or_check(connection: sqlite3.Connection, place: str, *, create: bool)
                 f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
             return
+    except sqlite3.OperationalError as error:  # a matter of the disk or of rights, not of what the file holds
+        raise LibraryError(
+            f"cannot open the catalogue {place}: {error}; see that its folder may be read and written (SQLite needs "
+            "to make files beside it, to read it as well) and that the disk is not full"
+        ) from error
     except sqlite3.DatabaseError as error:
         raise LibraryCorruptError(
             f"{place} is no catalogue ({error}); restore it from a copy, or move the library folder away "

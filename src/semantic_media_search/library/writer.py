@@ -1,5 +1,6 @@
 """The one process that writes: holds the lock, cuts back what a crash left, and makes commits."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -165,6 +166,9 @@ def open_writer(root: Path) -> Iterator[LibraryWriter]:
     paths = LibraryPaths(root)
     try:
         paths.frames.mkdir(parents=True, exist_ok=True)
+        for folder in (root, paths.frames):
+            if not os.access(folder, os.W_OK):  # files that are there may be writable for all that
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
         lock = FileLock(paths.lock)
         lock.acquire(timeout=0)
     except Timeout as error:
