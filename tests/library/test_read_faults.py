@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,52 @@ def test_a_folder_that_goes_in_the_middle_and_comes_back(
     away.rename(photos)
     library.update("colours")
     assert _found(library) == set(COLOURS)
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "red.png"])
+def test_a_file_that_grows_while_it_is_read(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """As when a run meets a file that is still being copied: what it becomes is found, and only that."""
+    film(photos / "film.mp4", ["yellow", "black"])
+    growing = photos / name
+    content = growing.read_bytes()
+    growing.write_bytes(content[: len(content) // 2])
+    whole = ingest_run.content_hash
+
+    def content_hash(path: str) -> str:
+        digest = whole(path)
+        if Path(path) == growing:
+            with growing.open("ab") as file:
+                file.write(content[len(content) // 2 : -8])  # whole but for its last bytes
+        return digest
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ingest_run, "content_hash", content_hash)
+        summary, _ = library.update("colours")
+    told = summary.skipped + summary.partial
+    assert [(Path(file.path).name, "it changed while it was read" in file.reason) for file in told] == [
+        (name, True)
+    ]
+    growing.write_bytes(content)
+    summary, _ = library.update("colours")
+    assert (summary.skipped, summary.partial) == ([], [])
+    undisturbed = Library(
+        Settings(library=photos.with_name("undisturbed"), threads=2), lambda _: ColourEncoder()
+    )
+    undisturbed.add_roots([photos])
+    undisturbed.update("colours")
+    assert _hits(library) == _hits(undisturbed)
+    (photos / "other").mkdir()
+    (photos / "other" / name).write_bytes(content[: len(content) // 2])
+    shutil.move(growing, photos.with_name(name))
+    summary, _ = library.update("colours")
+    assert summary.moved == 0, "half of it is not it"
+
+
+def _hits(library: Library) -> list[tuple[str, float | None, float]]:
+    hits = library.view().search_text("yellow", 100)
+    return sorted((hit.frame.source_path, hit.frame.timestamp, round(hit.similarity, 5)) for hit in hits)
 
 
 def test_few_files_are_open_at_a_time(tmp_path: Path) -> None:

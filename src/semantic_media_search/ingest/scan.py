@@ -7,7 +7,7 @@ is new, the same, or one that has moved.
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from semantic_media_search.errors import SourceFolderError
@@ -96,6 +96,12 @@ def content_hash(path: str) -> str:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def as_it_is_now(candidate: Candidate) -> Candidate:
+    """The same file with the size and time it has at this moment. Raises OSError where it is gone."""
+    facts = os.stat(text_to_path(candidate.path))  # noqa: PTH116 - called for every file that is read
+    return replace(candidate, size=facts.st_size, mtime_ns=facts.st_mtime_ns)
 
 
 def _sort_in(

@@ -12,10 +12,10 @@ from functools import partial
 from semantic_media_search.config import Settings
 from semantic_media_search.errors import MediaError
 from semantic_media_search.ingest.catalog import OK, REMOVED, SKIPPED, FrameRow, Source
-from semantic_media_search.ingest.discovery import text_to_path
+from semantic_media_search.ingest.discovery import Candidate, text_to_path
 from semantic_media_search.ingest.isolated import IsolatedReaders
 from semantic_media_search.ingest.prepared import PreparedFrame, SourceFacts
-from semantic_media_search.ingest.scan import Found, compare, content_hash
+from semantic_media_search.ingest.scan import Found, as_it_is_now, compare, content_hash
 from semantic_media_search.library.absences import settle
 from semantic_media_search.library.embedder import Embedder
 from semantic_media_search.library.progress import Progress
@@ -31,6 +31,7 @@ COMMIT_SECONDS = 4.0
 _FRAMES_WAITING = 16
 _LOOK_AGAIN = -1
 """The size stored for a file that could not be read this time: none that it can have, so that it is read again."""
+_CHANGED = "it changed while it was read; the next run reads it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +220,16 @@ class IngestRun:
 def _read_file(
     found: Found, same: str | None, settings: Settings, readers: IsolatedReaders
 ) -> Iterator[PreparedFrame | _End]:
-    """All frames of one file, or none if its hash is `same`, then how it ended; runs in a thread, writes nothing."""
+    """All frames of one file, or none if its hash is `same`, then how it ended; runs in a thread, writes nothing.
+
+    A file that changes while it is read (it is still being copied, say) is one that is to be read again.
+    """
     here = found.candidate
     digest: str | None = None
     facts: SourceFacts | None = None
     try:
+        here = as_it_is_now(here)
+        found = replace(found, candidate=here)
         digest = content_hash(here.path)
         if digest == same:
             yield _End(found, digest, same_content=True)
@@ -242,11 +248,27 @@ def _read_file(
             )
         yield from reader
         facts = reader.facts
-        yield _End(found, digest, facts, reason=facts.problem and _of_it(facts.problem, here.path))
+        changed = _changed_since(here)
+        problem = _CHANGED if changed else facts.problem and _of_it(facts.problem, here.path)
+        yield _End(found, digest, facts, reason=problem, unread=changed)
     except OSError as error:
         yield _End(found, digest, facts, reason=f"cannot be read: {error.strerror or error}", unread=True)
     except MediaError as error:
-        yield _End(found, digest, facts, reason=_of_it(str(error), here.path))
+        changed = _changed_since(here)
+        yield _End(
+            found,
+            digest,
+            facts,
+            reason=_CHANGED if changed else _of_it(str(error), here.path),
+            unread=changed,
+        )
+
+
+def _changed_since(read: Candidate) -> bool:
+    try:
+        return as_it_is_now(read) != read
+    except OSError:
+        return True
 
 
 def _of_it(message: str, path: str) -> str:
