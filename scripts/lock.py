@@ -4,6 +4,7 @@ Writes `requirements.txt` (CPU), `requirements-gpu.txt`, `requirements-dev.txt` 
 `pyproject.toml`.
 """
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,7 @@ def pins(extras: tuple[str, ...], group: str | None) -> list[str]:
 
 def main() -> None:
     """Write the files."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     for name, (extras, group, text) in HEADERS.items():
         head = [f"# {text} Made by `make lock` from pyproject.toml.", "-e ."]
         Path(name).write_text("\n".join([*head, *pins(extras, group)]) + "\n", encoding="utf-8")

@@ -17,6 +17,20 @@ STARTER_MODEL_NAME = "starter"
 EMBEDDING_DIM = 512
 ENV_PREFIX = "MEDIA_SEARCH_"
 
+_RANGES: dict[str, tuple[float, float]] = {
+    "fps": (0.0001, 240),
+    "max_side": (32, 8192),
+    "jpeg_quality": (1, 100),
+    "batch_size": (1, 4096),
+    "threads": (0, 1024),
+    "m": (2, 128),
+    "ef_construction": (1, 10_000),
+    "ef_search": (1, 1_000_000),
+    "target_recall": (0.01, 1),
+    "duplicate_threshold": (0, 64),
+    "port": (0, 65_535),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -46,24 +60,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work, here rather than deep in a run."""
-        checks = {
-            "fps": 0 < self.fps <= 240,
-            "max_side": 32 <= self.max_side <= 8192,
-            "jpeg_quality": 1 <= self.jpeg_quality <= 100,
-            "batch_size": 1 <= self.batch_size <= 4096,
-            "threads": 0 <= self.threads <= 1024,
-            "m": 2 <= self.m <= 128,
-            "ef_construction": 1 <= self.ef_construction <= 10_000,
-            "ef_search": self.ef_search is None or 1 <= self.ef_search <= 1_000_000,
-            "target_recall": 0 < self.target_recall <= 1,
-            "duplicate_threshold": 0 <= self.duplicate_threshold <= 64,
-            "port": 0 <= self.port <= 65535,
-        }
-        for name, fits in checks.items():
-            if not fits:
-                raise ConfigError(
-                    f"{name} is {getattr(self, name)!r}, which is out of range; see `media-search --help`"
-                )
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise ConfigError(f"{name} is {value!r}; it must be from {least} to {most}")
 
     @property
     def worker_threads(self) -> int:

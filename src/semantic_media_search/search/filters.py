@@ -218,7 +218,10 @@ class FrameFacts:
                 if path == tail or folder_id(path) == folder or path.endswith(("/" + tail, "\\" + tail))
             }
             if not wanted:
-                raise QueryError(f"no folder of the library is called {folder[:80]!r}; leave the folder out")
+                raise QueryError(
+                    f"no folder of the library is called {folder[:80]!r}; give a folder's path or the end of "
+                    "one, or search without a folder"
+                )
             under = np.array([not wanted.isdisjoint(parents) for parents in self._parents], dtype=np.bool_)
             held = under[self._folder_of]
             self._under[folder] = held

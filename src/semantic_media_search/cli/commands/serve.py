@@ -2,6 +2,7 @@
 
 import argparse
 import socket
+from contextlib import suppress
 
 from semantic_media_search.cli.commands.models import encoder_loader
 from semantic_media_search.cli.console import Console
@@ -19,20 +20,24 @@ def run_serve(arguments: argparse.Namespace, settings: Settings, console: Consol
     from semantic_media_search.api.server import create_app
 
     require_safe_bind(settings)
-    _require_free(settings.host, settings.port)
+    listener = _listening(settings.host, settings.port)
     library = Library(settings, encoder_loader(settings, console))
-    console.info(f"Serving http://{settings.host}:{settings.port} until Ctrl-C")
-    uvicorn.run(create_app(settings, library), host=settings.host, port=settings.port, log_level="warning")
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    console.info(f"Serving http://{host}:{listener.getsockname()[1]} until Ctrl-C")
+    server = uvicorn.Server(uvicorn.Config(create_app(settings, library), log_level="warning"))
+    with listener, suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
     return 0
 
 
-def _require_free(host: str, port: int) -> None:
-    """Raise ConfigError where nothing can listen at this address: better now than after a library was opened."""
+def _listening(host: str, port: int) -> socket.socket:
+    """Listen at this address, at once: better to fail now than after a library was opened.
+
+    Port 0 takes any that is free. Raises ConfigError where nothing can listen there.
+    """
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
     except OSError as error:
         raise ConfigError(
             f"cannot listen on {host}:{port}: {error.strerror or error}; choose another port with --port "
