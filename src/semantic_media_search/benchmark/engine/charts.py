@@ -4,6 +4,8 @@ import io
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from semantic_media_search.benchmark.engine.figures import number
 from semantic_media_search.benchmark.engine.results import Chart, Section
 from semantic_media_search.errors import ConfigError
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
 
 _SIZE = (7.5, 4.6)
 _SETTINGS: dict[str, Any] = {"svg.hashsalt": "semantic-media-search", "svg.fonttype": "none", "font.size": 10}
+
+_NEAR_1 = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995)
+_NEAREST = 0.9998
 
 
 def can_draw() -> bool:
@@ -64,12 +69,25 @@ def _plot(canvas: "Canvas", chart: Chart, section: Section) -> None:
             axes.plot(*zip(*points, strict=True), marker="o", markersize=3.5, linewidth=1.6, label=name)
         axes.set_xlabel(chart.x)
         axes.set_ylabel(chart.y)
-        axes.set_xscale("log" if chart.log_x else "linear")
+        if chart.near_1:
+            axes.set_xscale("function", functions=(_nines, _from_nines))
+            axes.set_xticks(_NEAR_1, [f"{share:g}" for share in _NEAR_1])
+            axes.set_xlim(min(x for points in lines.values() for x, _ in points) - 0.01, _NEAREST)
+        else:
+            axes.set_xscale("log" if chart.log_x else "linear")
         axes.set_yscale("log" if chart.log_y else "linear")
     axes.set_title(chart.title)
     axes.grid(visible=True, which="both", alpha=0.25)
     if len(lines) > 1:
         axes.legend(fontsize=8)
+
+
+def _nines(share: Any) -> Any:
+    return -np.log10(np.maximum(1 - share, 1 - _NEAREST))
+
+
+def _from_nines(nines: Any) -> Any:
+    return 1 - np.power(10.0, -nines)
 
 
 def _bars(axes: Any, lines: dict[str, list[tuple[Any, float]]]) -> None:

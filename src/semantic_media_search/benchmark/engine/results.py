@@ -16,7 +16,7 @@ SCHEMA = 1
 class Chart:
     """How rows of a section are drawn: column `y` over column `x`, a line for each value of column `series`.
 
-    Where `x` holds words, bars are drawn.
+    Where `x` holds words, bars are drawn. `near_1` spreads what lies just below 1 on the x axis, by what is missing.
     """
 
     title: str
@@ -25,6 +25,7 @@ class Chart:
     series: str = ""
     log_x: bool = False
     log_y: bool = False
+    near_1: bool = False
 
 
 @dataclass(slots=True)

@@ -157,5 +157,7 @@ def traversal_section(index: HNSWIndex, vectors: Vectors, rounds: int) -> Sectio
                 }
             )
     title = f"Walking on 8-bit codes and on float32, batches, one thread: {vectors.text}"
-    chart = Chart("Recall and speed by what is walked on", "recall@10", "batch", "walk", log_y=True)
+    chart = Chart(
+        "Recall and speed by what is walked on", "recall@10", "batch", "walk", log_y=True, near_1=True
+    )
     return Section("codes", title, ("walk", "ef"), rows, charts=[chart])
