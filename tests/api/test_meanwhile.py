@@ -73,3 +73,30 @@ def test_no_request_fails_and_what_is_new_is_seen_soon(make: Callable[..., Libra
                 thread.join()
     assert failed == []
     assert answered[200] > 50
+
+
+def test_a_library_that_is_moved_away_and_made_anew(make: Callable[..., Library], tmp_path: Path) -> None:
+    """The server shows what is in the folder now, although the new library's commits have the old one's numbers."""
+    library = make()
+    for colour in ("red", "blue"):
+        paint(tmp_path / colour / f"{colour}.png", colour)
+    library.add_roots([tmp_path / "red"])
+    library.update("colours")
+    place = library.paths.root
+    with client_of(library) as client:
+
+        def shown() -> list[str]:
+            return [Path(hit["source_path"]).name for hit in client.get("/search?q=red").json()["results"]]
+
+        assert shown() == ["red.png"]
+        place.rename(tmp_path / "away")
+        assert client.get("/search?q=red").status_code == 503
+        again = make()
+        again.add_roots([tmp_path / "blue"])
+        again.update("colours")
+        assert again.commit().commit_id == library.commit().commit_id
+        assert shown() == ["blue.png"]
+        assert client.get("/health").json()["frame_count"] == 1
+        again.paths.root.rename(tmp_path / "later")
+        (tmp_path / "away").rename(place)
+        assert shown() == ["red.png"]

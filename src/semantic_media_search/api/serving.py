@@ -15,6 +15,7 @@ from semantic_media_search.api.pictures import Pictures
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings import load_encoder
 from semantic_media_search.errors import MediaSearchError
+from semantic_media_search.ingest.catalog import Commit
 from semantic_media_search.library import Library
 from semantic_media_search.library.status import LibraryStatus
 from semantic_media_search.library.view import LibraryView
@@ -34,7 +35,7 @@ class Serving:
         self.clips = ClipCache()
         self._view: LibraryView | None = None
         self._opening = threading.Lock()
-        self._status: tuple[int, LibraryStatus] | None = None
+        self._status: tuple[Commit, LibraryStatus] | None = None
         # Searches have threads of their own, so that a library being opened never holds up frames or /health.
         self._limiter: anyio.CapacityLimiter | None = None
         self._long_limiter: anyio.CapacityLimiter | None = None
@@ -43,7 +44,7 @@ class Serving:
         """The newest commit. While another thread opens it, the one before it answers."""
         commit = self.library.commit()
         held = self._view
-        if held is not None and held.commit.commit_id == commit.commit_id:
+        if held is not None and held.commit.is_same_as(commit):
             return held
         if not self._opening.acquire(blocking=held is None):
             assert held is not None
@@ -69,9 +70,9 @@ class Serving:
 
     def status(self) -> LibraryStatus:
         """What the library holds, read anew after each commit. Raises LibraryNotFoundError where there is none."""
-        commit_id = self.library.commit().commit_id
-        if self._status is None or self._status[0] != commit_id:
-            self._status = (commit_id, self.library.status())
+        commit = self.library.commit()
+        if self._status is None or not self._status[0].is_same_as(commit):
+            self._status = (commit, self.library.status())
         return self._status[1]
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

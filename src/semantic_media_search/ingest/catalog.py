@@ -115,34 +115,29 @@ class Catalog(FrameTable):
     def last_commit(self) -> Commit:
         """The newest commit, or an empty one in a new catalogue."""
         row = self._db.execute(
-            "SELECT commit_id, next_frame, c.generation, g.generation, model, version, fingerprint, dim, rows,"
-            " index_file, indexed_rows, ef_search, recall"
+            "SELECT commit_id, next_frame, created_at, c.generation,"
+            " g.generation, model, version, fingerprint, dim, rows, index_file, indexed_rows, ef_search, recall"
             " FROM commits c LEFT JOIN generations g ON g.generation = c.generation"
             " ORDER BY commit_id DESC LIMIT 1"
         ).fetchone()
         if row is None:
             return Commit()
-        commit_id, next_frame, named, *held = row
+        commit_id, next_frame, created_at, named, *held = row
         if named is not None and held[0] is None:
             raise LibraryCorruptError(
                 f"{self.path} names generation {named} of vectors but does not hold it; "
                 "run `media-search index --rebuild`"
             )
-        return Commit(commit_id, next_frame, None if named is None else _generation(held))
+        return Commit(commit_id, next_frame, None if named is None else _generation(held), created_at)
 
     def add_commit(self, next_frame: int, generation: int | None) -> int:
         """Store a commit, within a transaction, and return its id; earlier ones are dropped."""
         (commit_id,) = self._db.execute(
             "INSERT INTO commits (created_at, next_frame, generation) VALUES (?, ?, ?) RETURNING commit_id",
-            (datetime.now(UTC).isoformat(timespec="seconds"), next_frame, generation),
+            (datetime.now(UTC).isoformat(), next_frame, generation),
         ).fetchone()
         self._db.execute("DELETE FROM commits WHERE commit_id < ?", (commit_id,))
         return int(commit_id)
-
-    def committed_at(self) -> str | None:
-        """When the newest commit was made, ISO 8601 in UTC."""
-        row = self._db.execute("SELECT created_at FROM commits ORDER BY commit_id DESC LIMIT 1").fetchone()
-        return str(row[0]) if row else None
 
     def add_generation(self, model: ModelInfo) -> Generation:
         """Begin a generation of vectors by this model."""

@@ -23,11 +23,19 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What counts, as of one instant: all else on the disk is ignored, and cut back by the next writer."""
+    """What counts, as of one instant: all else on the disk is ignored, and cut back by the next writer.
+
+    `created_at` is ISO 8601 in UTC.
+    """
 
     commit_id: int = 0
     next_frame: int = 0
     generation: Generation | None = None
+    created_at: str | None = None
+
+    def is_same_as(self, other: "Commit") -> bool:
+        """Whether it is this very commit: in a library that was made anew the numbers begin again."""
+        return (self.commit_id, self.created_at) == (other.commit_id, other.created_at)
 
 
 @dataclass(frozen=True, slots=True)

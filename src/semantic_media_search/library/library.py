@@ -42,7 +42,7 @@ class Library:
         self.paths = LibraryPaths(settings.library)
         self._load_encoder = load_encoder
         self._readers = CatalogReaders(self.paths)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._view: LibraryView | None = None
         self._encoder: tuple[str, Encoder] | None = None
 
@@ -50,7 +50,7 @@ class Library:
 
     def commit(self) -> Commit:
         """What counts now. Raises LibraryNotFoundError where there is no library."""
-        return self._readers.get().last_commit()
+        return self._readers_now().get().last_commit()
 
     def model(self) -> ModelInfo | None:
         """The model that made the vectors that serve, or None where there are none yet."""
@@ -67,28 +67,38 @@ class Library:
         """
         commit = self.commit()
         with self._lock:
-            if self._view is None or self._view.commit.commit_id != commit.commit_id:
+            if self._view is None or not self._view.commit.is_same_as(commit):
                 self._view = self._open_view()
             return self._view
 
     def status(self) -> LibraryStatus:
         """What the library holds. Raises LibraryNotFoundError where there is none."""
-        return read_status(self.paths, self._readers.get())
+        return read_status(self.paths, self._readers_now().get())
 
     def roots(self) -> list[Root]:
         """The folders whose media belong to the library."""
-        return self._readers.get().roots()
+        return self._readers_now().get().roots()
+
+    def _readers_now(self) -> CatalogReaders:
+        with self._lock:
+            if not self._readers.are_of_what_is_there():
+                self._readers, self._view = CatalogReaders(self.paths), None
+            return self._readers
 
     def _open_view(self) -> LibraryView:
         for attempt in range(_OPEN_ATTEMPTS):
             commit = self.commit()
             try:
                 return LibraryView(
-                    self.paths, self._readers, self._encoder_for(commit), commit, self.settings.ef_search
+                    self.paths,
+                    self._readers_now(),
+                    self._encoder_for(commit),
+                    commit,
+                    self.settings.ef_search,
                 )
             except (OSError, LibraryCorruptError):
                 # A commit that came in between may have removed the files that this one names.
-                if attempt == _OPEN_ATTEMPTS - 1 or self.commit().commit_id == commit.commit_id:
+                if attempt == _OPEN_ATTEMPTS - 1 or self.commit().is_same_as(commit):
                     raise
         raise AssertionError("unreachable")
 
@@ -127,7 +137,7 @@ class Library:
     def preview(self, folders: Iterable[Path], *, raw: Path | None = None) -> Changes:
         """What `ingest` would do with these folders added, without writing anything."""
         try:
-            catalog = self._readers.get()
+            catalog = self._readers_now().get()
             roots, known = catalog.roots(), catalog.sources()
         except LibraryNotFoundError:
             roots, known = [], {}

@@ -47,7 +47,7 @@ def read_status(paths: LibraryPaths, catalog: Catalog) -> LibraryStatus:
             kinds=catalog.counts_by("kind"),
             skipped=catalog.skipped(),
             generation=generation,
-            committed_at=catalog.committed_at(),
+            committed_at=commit.created_at,
             vectors_bytes=generation.rows * generation.model.dim * 4 if generation else 0,
             index_bytes=_size(folder / generation.index_file)
             if folder and generation and generation.index_file

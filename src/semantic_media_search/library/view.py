@@ -1,5 +1,6 @@
 """One commit of a library, as readers see it: immutable, shared by threads, replaced by the next commit's."""
 
+import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 from semantic_media_search.embeddings.embed_store import EmbeddingStore
 from semantic_media_search.embeddings.encoder import Encoder
 from semantic_media_search.errors import LibraryNotFoundError, ModelMismatchError
-from semantic_media_search.ingest.catalog import Catalog, Commit, Generation, Source
+from semantic_media_search.ingest.catalog import CATALOG_NAME, Catalog, Commit, Generation, Source
 from semantic_media_search.library.paths import LibraryPaths
 from semantic_media_search.records import F32, I64, BoolMask, FrameRecord, ModelInfo, SearchHit
 from semantic_media_search.search.calibration import Background, Calibration
@@ -26,18 +27,33 @@ _CACHED_QUERIES = 256
 
 
 class CatalogReaders:
-    """A connection to the catalogue for each thread that reads."""
+    """Connections to one catalogue file, one for each thread that reads."""
 
     def __init__(self, paths: LibraryPaths):
         self._paths = paths
         self._local = threading.local()
+        self._file = _file_of(paths)
+        self._first: Catalog | None = None
+
+    def are_of_what_is_there(self) -> bool:
+        """Whether the library's folder still holds that file: it may have been moved away and made again."""
+        return self._file == _file_of(self._paths)
 
     def get(self) -> Catalog:
         """This thread's connection. Raises LibraryNotFoundError where there is no library."""
         catalog: Catalog | None = getattr(self._local, "catalog", None)
         if catalog is None:
             catalog = self._local.catalog = Catalog.open(self._paths.root, self._paths.frames)
+            self._first = self._first or catalog  # while it is open, no other file is given the same number
         return catalog
+
+
+def _file_of(paths: LibraryPaths) -> tuple[int, int] | None:
+    try:
+        facts = os.stat(paths.root / CATALOG_NAME)  # noqa: PTH116 - called for every search
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
 
 
 class LibraryView:
@@ -76,7 +92,6 @@ class LibraryView:
         self._facts_lock = threading.Lock()
         catalog = readers.get()
         self.frame_count = catalog.frame_count()
-        self.committed_at = catalog.committed_at()
         self.retriever = ImageRetriever(
             encoder or _NoEncoder(),
             self.index,
