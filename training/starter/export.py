@@ -14,12 +14,13 @@ import torch
 from features import calibration, photographs
 from heads import WIDTH, Gate, ImageHead, Several, TextHead
 from ingredients import SIDE, TEXT_LENGTH, Backbone, MiniLm
+from joined import JoinedMaps
 from quantise import quantise_text, quantise_vision
 from torch import nn
 from torch.nn import functional
 from train import HEADS
 
-VERSION = "3"
+VERSION = "4"
 TOP = 10
 
 
@@ -29,15 +30,20 @@ class Vision(nn.Module):
     def __init__(self, wheels: Path, classes: torch.Tensor, learned: dict[str, torch.Tensor]) -> None:
         super().__init__()
         self.backbone = Backbone(wheels)
-        self.register_buffer("classes", classes)
-        self.head = Several([ImageHead() for _ in range(HEADS)])
-        self.head.load_state_dict(learned)
+        # The ten rows that a picture needs are made float, not all thousand.
+        scale = classes.abs().amax(1, keepdim=True) / 127
+        self.register_buffer("scale", scale)
+        self.register_buffer("classes", (classes / scale).round().to(torch.int8))
+        maps = Several([ImageHead() for _ in range(HEADS)])
+        maps.load_state_dict(learned)
+        self.maps = JoinedMaps(self.backbone.classifier, maps)
 
     def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        features = self.backbone(pixel_values)
-        likeliest, which = self.backbone.classifier(features).softmax(1).topk(TOP, dim=1)
-        seen = (likeliest[:, :, None] * self.classes[which]).sum(1)
-        return torch.cat([functional.normalize(seen, dim=1), self.head(features)], dim=1)
+        logits, told = self.maps(self.backbone(pixel_values))
+        likeliest, which = logits.softmax(1).topk(TOP, dim=1)
+        vectors = self.classes[which].to(torch.float32) * self.scale[which]
+        seen = (likeliest[:, :, None] * vectors).sum(1)
+        return torch.cat([functional.normalize(seen, dim=1), told], dim=1)
 
 
 class Text(nn.Module):

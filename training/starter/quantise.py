@@ -19,6 +19,7 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+CHANNELS = 4  # ONNX Runtime's fast int8 convolutions take so many channels at a time
 LARGE = 100_000  # elements: constants from this size on are stored as int8
 
 
@@ -31,10 +32,14 @@ class _Photographs(CalibrationDataReader):  # type: ignore[misc]
 
 
 def quantise_vision(source: Path, target: Path, name: str, inputs: Sequence[npt.NDArray[np.float32]]) -> None:
-    """Convolutions to int8, calibrated on `inputs`, each float32 [3, 260, 260]; what follows stays float."""
+    """Convolutions and the matrices that follow to int8, calibrated on `inputs`, each float32 [3, 260, 260].
+
+    What the matrices give stays float: eight bits are too few for the classes' logits.
+    """
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        nodes = onnx.load(prepared).graph.node
         quantize_static(
             str(prepared),
             str(target),
@@ -44,10 +49,36 @@ def quantise_vision(source: Path, target: Path, name: str, inputs: Sequence[npt.
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
-            op_types_to_quantize=["Conv", "Add", "Clip"],
+            op_types_to_quantize=["Conv", "Add", "Clip", "Gemm", "MatMul"],
+            nodes_to_exclude=[n.name for n in nodes if n.op_type == "Add" and n.name.startswith("/maps/")],
+            extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"]},
         )
-    shrink_constants(target)
+    add_channel(target, name)
     simplify(target)
+
+
+def add_channel(path: Path, name: str) -> None:
+    """Give the first convolution an empty fourth channel, which halves its time.
+
+    The channel is added to the int8 pixels of the input `name`; its weights are 0.
+    """
+    model = onnx.load(path)
+    graph = model.graph
+    maker = {output: node for node in graph.node for output in node.output}
+    user = {value: node for node in graph.node for value in node.input}
+    pixels = user[user[name].output[0]]
+    weight = maker[user[pixels.output[0]].input[1]].input[0]
+    tensor = next(tensor for tensor in graph.initializer if tensor.name == weight)
+    values = numpy_helper.to_array(tensor)
+    missing = CHANNELS - values.shape[1]
+    tensor.CopyFrom(numpy_helper.from_array(np.pad(values, ((0, 0), (0, missing), (0, 0), (0, 0))), weight))
+    amounts = np.array([0, 0, 0, 0, 0, missing, 0, 0], dtype=np.int64)
+    graph.initializer.append(numpy_helper.from_array(amounts, "missing_channels"))
+    pad = helper.make_node("Pad", [pixels.input[0], "missing_channels"], ["four_channels"])
+    pixels.input[0] = pad.output[0]
+    graph.node.insert(list(graph.node).index(pixels), pad)
+    del graph.value_info[:]  # the shapes noted there are of three channels
+    onnx.save(model, path)
 
 
 def quantise_text(source: Path, target: Path) -> None:

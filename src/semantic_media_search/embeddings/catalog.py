@@ -39,7 +39,7 @@ KNOWN_MODELS = (
         description="small model inside the package, needs no download: good on things, weaker on scenes",
         licence="Apache-2.0 parts; the trained map saw photographs for research only, see its MODEL_CARD.md",
         dim=768,
-        size=31_400_000,
+        size=39_800_000,
         folder=Path(__file__).parent / "models" / STARTER_MODEL,
     ),
 )
