@@ -119,7 +119,7 @@ def test_a_picture_is_a_query(page: Page, tmp_path: Path) -> None:
     expect(page.locator("#subject img")).to_be_visible()
     page.get_by_role("button", name="Search without this picture").click()
     expect(page.locator("#subject")).to_be_hidden()
-    assert "red" in names(page)[0]
+    expect(page.locator(".card .name").first).to_contain_text("red")
 
 
 @pytest.mark.parametrize("way", ["drop", "paste"])
