@@ -5,11 +5,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import pytest
 
 from colour_library import client_of, fill
 from fakes import COLOURS, paint
 from semantic_media_search.library import Library
+from semantic_media_search.library.view import LibraryView
 
 ADDRESSES = [
     "/search?q=red&k=5",
@@ -100,3 +104,28 @@ def test_a_library_that_is_moved_away_and_made_anew(make: Callable[..., Library]
         again.paths.root.rename(tmp_path / "later")
         (tmp_path / "away").rename(place)
         assert shown() == ["red.png"]
+
+
+def test_nothing_else_waits_while_a_library_is_opened(
+    make: Callable[..., Library], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = make()
+    library.add_roots([fill(tmp_path / "photos")])
+    library.update("colours")
+    begun, go_on = threading.Event(), threading.Event()
+    whole = library._open_view
+
+    def slow() -> LibraryView:
+        begun.set()
+        assert go_on.wait(30)
+        return whole()
+
+    monkeypatch.setattr(library, "_open_view", slow)
+    with ThreadPoolExecutor(2) as threads:
+        view = threads.submit(library.view)
+        assert begun.wait(30)
+        try:
+            assert threads.submit(library.commit).result(timeout=10).commit_id > 0
+        finally:
+            go_on.set()
+        assert view.result(timeout=30).frame_count > 0

@@ -248,20 +248,15 @@ def _read_file(
             )
         yield from reader
         facts = reader.facts
-        changed = _changed_since(here)
-        problem = _CHANGED if changed else facts.problem and _of_it(facts.problem, here.path)
-        yield _End(found, digest, facts, reason=problem, unread=changed)
+        problem = facts.problem
     except OSError as error:
         yield _End(found, digest, facts, reason=f"cannot be read: {error.strerror or error}", unread=True)
+        return
     except MediaError as error:
-        changed = _changed_since(here)
-        yield _End(
-            found,
-            digest,
-            facts,
-            reason=_CHANGED if changed else _of_it(str(error), here.path),
-            unread=changed,
-        )
+        problem = str(error)
+    changed = _changed_since(here)
+    reason = _CHANGED if changed else problem and _of_it(problem, here.path)
+    yield _End(found, digest, facts, reason=reason, unread=changed)
 
 
 def _changed_since(read: Candidate) -> bool:

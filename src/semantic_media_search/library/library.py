@@ -42,7 +42,7 @@ class Library:
         self.paths = LibraryPaths(settings.library)
         self._load_encoder = load_encoder
         self._readers = CatalogReaders(self.paths)
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._view: LibraryView | None = None
         self._encoder: tuple[str, Encoder] | None = None
 
@@ -80,10 +80,10 @@ class Library:
         return self._readers_now().get().roots()
 
     def _readers_now(self) -> CatalogReaders:
-        with self._lock:
-            if not self._readers.are_of_what_is_there():
-                self._readers, self._view = CatalogReaders(self.paths), None
-            return self._readers
+        readers = self._readers
+        if not readers.are_of_what_is_there():
+            readers = self._readers = CatalogReaders(self.paths)
+        return readers
 
     def _open_view(self) -> LibraryView:
         for attempt in range(_OPEN_ATTEMPTS):

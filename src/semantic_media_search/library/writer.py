@@ -1,8 +1,8 @@
 """The one process that writes: holds the lock, cuts back what a crash left, and makes commits."""
 
-import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -167,8 +167,9 @@ def open_writer(root: Path) -> Iterator[LibraryWriter]:
     try:
         paths.frames.mkdir(parents=True, exist_ok=True)
         for folder in (root, paths.frames):
-            if not os.access(folder, os.W_OK):  # files that are there may be writable for all that
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+            tempfile.TemporaryFile(
+                dir=folder
+            ).close()  # files that are there may be writable where new ones are not
         lock = FileLock(paths.lock)
         lock.acquire(timeout=0)
     except Timeout as error:

@@ -27,7 +27,7 @@ def run_serve(arguments: argparse.Namespace, settings: Settings, console: Consol
     server = uvicorn.Server(uvicorn.Config(create_app(settings, library), log_level="warning"))
     with listener, suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
-    return 0
+    return 0 if server.started else 1
 
 
 def _listening(host: str, port: int) -> socket.socket:
