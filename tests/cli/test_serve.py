@@ -1,13 +1,14 @@
 """`serve` as a person runs it: any free port, said as it is; ended by Ctrl-C without a trace."""
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from urllib.request import urlopen
+
+from processes import importing_as_here
 
 
 def test_any_free_port(tmp_path: Path) -> None:
@@ -17,8 +18,7 @@ def test_any_free_port(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
-        env=os.environ
-        | {"PYTHONPATH": os.pathsep.join(str(Path(path).resolve()) for path in sys.path if path)},
+        env=importing_as_here(),
     ) as server:
         assert server.stderr is not None
         try:

@@ -1,6 +1,5 @@
 """`watch` as a person runs it: files that come are found, another writer is waited out, Ctrl-C ends it."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakes import paint
+from processes import importing_as_here
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings.loading import load_encoder
 from semantic_media_search.errors import LibraryBusyError, LibraryNotFoundError
@@ -39,8 +39,7 @@ def watching(tmp_path: Path, photos: Path) -> Iterator[Callable[[], subprocess.P
                 stderr=subprocess.PIPE,
                 text=True,
                 cwd=tmp_path,  # away from a `data/raw` that stands in the current folder, which a library reads too
-                env=os.environ
-                | {"PYTHONPATH": os.pathsep.join(str(Path(path).resolve()) for path in sys.path if path)},
+                env=importing_as_here(),
             )
         )
         return begun[-1]

@@ -1,6 +1,5 @@
 """Downloads from a stand-in of the model hub: once, resumed, checked, and never mistaken for whole."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 
 from clip_export import Oracle, file_hashes
 from hub_standin import COMMIT, HubStandIn, Unkindness
+from processes import importing_as_here
 from semantic_media_search.embeddings import DEFAULT_MODEL, Hub, download, list_models, load_encoder, transfer
 from semantic_media_search.embeddings.catalog import known_model
 from semantic_media_search.embeddings.hub import RepoCache
@@ -146,11 +146,10 @@ def test_a_killed_download_is_resumed_by_the_next_process(tiny_clip: Oracle, tmp
     unkind = Unkindness(hold_after=2_000_000)
     with HubStandIn({REPO: tiny_clip.folder}, {LARGE: unkind}) as standin:
         hub = cached_at(standin, tmp_path)
-        environ = os.environ | {
+        environ = importing_as_here() | {
             "HF_ENDPOINT": standin.endpoint,
             "HF_HOME": str(tmp_path),
             "HF_HUB_OFFLINE": "0",
-            "PYTHONPATH": os.pathsep.join(sys.path),
         }
         code = f"from semantic_media_search.embeddings import load_encoder; load_encoder({DEFAULT_MODEL!r})"
         process = subprocess.Popen([sys.executable, "-c", code], env=environ)

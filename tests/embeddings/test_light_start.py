@@ -1,7 +1,6 @@
 """A start loads only what it needs: seconds of a person's time, each time."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from PIL import Image
 
 from clip_export import Oracle
 from hub_standin import HubStandIn
+from processes import importing_as_here
 from semantic_media_search.embeddings import DEFAULT_MODEL, Hub, load_encoder
 
 REPO = "Xenova/clip-vit-base-patch32"
@@ -28,8 +28,7 @@ HEAVY = {
 
 def modules_after(code: str, home: Path, endpoint: str = "http://127.0.0.1:9") -> set[str]:
     """The heavy modules that a fresh interpreter has loaded after this code; its caches are in `home`."""
-    environ = os.environ | {
-        "PYTHONPATH": os.pathsep.join(part for part in sys.path if part),
+    environ = importing_as_here() | {
         "XDG_CACHE_HOME": str(home),
         "HF_HOME": str(home),
         "HF_ENDPOINT": endpoint,

@@ -2,7 +2,6 @@
 undisturbed one does.
 """
 
-import os
 import random
 import resource
 import shutil
@@ -15,12 +14,12 @@ import numpy as np
 import pytest
 
 from fakes import COLOURS, ColourEncoder, film, paint
+from processes import importing_as_here
 from semantic_media_search.config import Settings
 from semantic_media_search.errors import LibraryNotFoundError
 from semantic_media_search.library import Library
 
 DRIVER = Path(__file__).with_name("update_driver.py")
-TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +39,7 @@ def _run(library: Path, photos: Path, largest_file: int = resource.RLIM_INFINITY
         [sys.executable, str(DRIVER), str(library), str(photos)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])},
+        env=importing_as_here(),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY)),
     )
 

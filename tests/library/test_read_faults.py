@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from fakes import COLOURS, ColourEncoder, film, paint
+from processes import importing_as_here
 from semantic_media_search.config import Settings
 from semantic_media_search.library import Library, ingest_run
 
 DRIVER = Path(__file__).with_name("update_driver.py")
-TESTS = Path(__file__).parents[1]
 PHOTOS = 6
 
 
@@ -156,7 +156,7 @@ def test_few_files_are_open_at_a_time(tmp_path: Path) -> None:
     film(folder / "long.mp4", colours)
     for number in range(120):
         paint(folder / f"{number}.png", "red", seed=number)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
+    environment = importing_as_here()
     ran = subprocess.run(
         [sys.executable, str(DRIVER), str(tmp_path / "library"), str(folder)],
         env=environment | {"NO_EARLY_COMMITS": "1"},

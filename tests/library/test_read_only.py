@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fakes import ColourEncoder, paint
+from processes import importing_as_here
 from semantic_media_search.config import Settings
 from semantic_media_search.library import Library
 
@@ -42,8 +43,7 @@ def run(tmp_path: Path) -> Run:
             text=True,
             check=False,
             cwd=tmp_path,
-            env=os.environ
-            | {"PYTHONPATH": os.pathsep.join(str(Path(path).resolve()) for path in sys.path if path)},
+            env=importing_as_here(),
             preexec_fn=_heed_permissions,
         )
 
