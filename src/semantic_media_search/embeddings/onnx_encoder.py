@@ -1,12 +1,10 @@
 """The one code path that every model goes through: an ONNX export on ONNX Runtime."""
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,9 +14,6 @@ from semantic_media_search.embeddings.tokenization import TextTokenizer, pad
 from semantic_media_search.errors import ModelError
 from semantic_media_search.records import F32, U8, ModelInfo
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
-
 CPU_BATCH = 8
 GPU_BATCH = 64
 TEXT_BATCH = 32
@@ -26,14 +21,15 @@ TEXT_BATCH = 32
 _TOO_SHORT = 1e-12  # an embedding of this norm has no direction
 
 S = TypeVar("S")
-T = TypeVar("T")
 
 
 class OnnxEncoder:
     """Puts pictures and words into one space with the two towers of an ONNX export (see `model_folder`).
 
     Each tower is loaded when it is first used, so that a query never waits for the vision model. All methods
-    may be called from several threads.
+    may be called from several threads. A batch of pictures goes through the model on one core, several batches
+    side by side: unlike several cores that share each step of one batch, they never wait for one another, nor for
+    whatever else the cores do (docs/decisions/0304).
     """
 
     def __init__(
@@ -90,29 +86,18 @@ class OnnxEncoder:
     def encode_images(self, paths: Sequence[str | Path]) -> F32:
         """Vectors of image files: float32 [B, D], L2-normalised.
 
-        Files are decoded on other threads while the model works. Raises a MediaError that names the file.
+        Raises a MediaError that names the file.
         """
-        from concurrent.futures import ThreadPoolExecutor
-
         from semantic_media_search.media.decode import load_image
 
-        def prepare(path: str | Path) -> F32:
-            return self._preprocess([load_image(Path(path), min_short_side=self.decode_side)])
+        def load(chunk: Sequence[str | Path]) -> Iterator[U8]:
+            return (load_image(Path(path), min_short_side=self.decode_side) for path in chunk)
 
-        if not paths:
-            return self._empty()
-        batch = self.image_batch
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="decode") as pool:
-            inputs = _map_ahead(pool, prepare, paths, ahead=2 * batch)
-            rows = [self._embed_pixels(np.concatenate(chunk)) for chunk in _chunks(inputs, batch)]
-        return np.concatenate(rows)
+        return self._embed_batches(paths, load)
 
     def encode_pixels(self, images: Sequence[U8]) -> F32:
         """Vectors of decoded pictures, each upright RGB uint8 [H, W, 3]: float32 [B, D], L2-normalised."""
-        if not images:
-            return self._empty()
-        chunks = _chunks(iter(images), self.image_batch)
-        return np.concatenate([self._embed_pixels(self._preprocess(chunk)) for chunk in chunks])
+        return self._embed_batches(images, iter)
 
     def encode_texts(self, queries: Sequence[str]) -> F32:
         """Vectors of texts: float32 [B, D], L2-normalised. What is too long for the model loses its end."""
@@ -129,11 +114,26 @@ class OnnxEncoder:
             rows[batch] = self._embed_ids(session, [ids[i] for i in batch])
         return rows
 
-    def _embed_pixels(self, pixels: F32) -> F32:
-        """float32 [B, 3, height, width] -> unit rows [B, D]."""
-        return self._unit_rows(
-            self._vision_session().run("image_embeds", {"pixel_values": pixels}), len(pixels)
-        )
+    def _embed_batches(self, items: Sequence[S], load: Callable[[Sequence[S]], Iterator[U8]]) -> F32:
+        """Unit rows [B, D] of what `load` makes pictures of, batch by batch on as many threads as there may be."""
+        if not items:
+            return self._empty()
+        batch = self.image_batch
+        batches = [items[start : start + batch] for start in range(0, len(items), batch)]
+
+        def embed(some: Sequence[S]) -> F32:
+            # One picture at a time is held whole; what goes into the model is small.
+            pixels = np.concatenate([self._preprocess([image]) for image in load(some)])
+            rows = self._vision_session().run("image_embeds", {"pixel_values": pixels})
+            return self._unit_rows(rows, len(some))
+
+        if len(batches) == 1:
+            return embed(batches[0])
+
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(min(self._threads, len(batches)), thread_name_prefix="encode") as pool:
+            return np.concatenate(list(pool.map(embed, batches)))
 
     def _embed_ids(self, session: Session, ids: Sequence[Sequence[int]]) -> F32:
         """Token ids of B texts -> unit rows [B, D]."""
@@ -162,7 +162,7 @@ class OnnxEncoder:
         """The vision tower, loaded on first use."""
         with self._loading:
             if self._vision is None:
-                session = Session(self._folder.vision_model, threads=self._threads)
+                session = Session(self._folder.vision_model, threads=1)
                 session.require(inputs={"pixel_values"}, known_inputs={"pixel_values"}, output="image_embeds")
                 self._vision = session
             return self._vision
@@ -195,26 +195,3 @@ def _text_batches(lengths: Sequence[int], *, same_length: bool) -> Iterator[list
         batch.append(index)
     if batch:
         yield batch
-
-
-def _chunks(items: Iterator[T], size: int) -> Iterator[list[T]]:
-    """The items, `size` at a time."""
-    while chunk := list(islice(items, size)):
-        yield chunk
-
-
-def _map_ahead(
-    pool: "ThreadPoolExecutor", work: Callable[[S], T], items: Sequence[S], *, ahead: int
-) -> Iterator[T]:
-    """`work` on each item in order, on the pool's threads, at most `ahead` results waiting."""
-    waiting: deque[Future[T]] = deque()
-    try:
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) >= ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()

@@ -10,23 +10,24 @@ from semantic_media_search.ingest.catalog import Generation
 from semantic_media_search.library.writer import LibraryWriter, with_rows
 from semantic_media_search.records import F32, U8
 
-_BATCHES_IN_FLIGHT = 2
-
 
 class Embedder:
-    """Encodes frames in batches, beside the caller's own work, and appends the rows to one generation.
+    """Encodes frames in batches, `threads` of them at once beside the caller's own work, and appends the rows.
 
     `generation` counts only the rows of the last `flush`; the caller commits it.
     """
 
-    def __init__(self, writer: LibraryWriter, generation: Generation, encoder: Encoder, batch_size: int):
+    def __init__(
+        self, writer: LibraryWriter, generation: Generation, encoder: Encoder, batch_size: int, threads: int
+    ):
         self.generation = generation
         self._encoder = encoder
         self._batch_size = batch_size
         self._rows = writer.embedding_writer(generation)
         self._batch: list[tuple[int, U8]] = []
         self._running: list[tuple[Sequence[int], Future[F32]]] = []
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="embed")
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="embed")
 
     def add(self, frame_id: int, pixels: U8) -> None:
         """Take one frame, upright RGB uint8 [H, W, 3]; ids ascend from call to call."""
@@ -48,7 +49,7 @@ class Embedder:
         pictures = [pixels for _, pixels in self._batch]
         self._batch = []
         self._running.append((frame_ids, self._pool.submit(self._encoder.encode_pixels, pictures)))
-        self._write_down_to(_BATCHES_IN_FLIGHT)
+        self._write_down_to(2 * self._threads)
 
     def _write_down_to(self, left: int) -> None:
         while len(self._running) > left:

@@ -54,7 +54,7 @@ def embed_pending(
     # A first generation answers as it grows; one beside another waits until it is whole.
     serve = writer.commit.generation is None or writer.commit.generation.generation == generation.generation
     progress.start("Embedding", len(frames), "frames")
-    with Embedder(writer, generation, encoder, settings.batch_size) as embedder:
+    with Embedder(writer, generation, encoder, settings.batch_size, workers) as embedder:
         jobs = (partial(_load_frame, frame) for frame in frames)
         for done, (frame, pixels) in enumerate(ordered(jobs, workers, ahead=8 * workers, buffer=1), start=1):
             embedder.add(frame.frame_id, pixels)

@@ -200,7 +200,8 @@ class Library:
                 require_same_model(serving.model, encoder.info)
             before = writer.generation_for(encoder.info)
             generation = embed_pending(writer, before, encoder, self.settings, progress)
-            with Embedder(writer, generation, encoder, self.settings.batch_size) as embedder:
+            batch, threads = self.settings.batch_size, self.settings.worker_threads
+            with Embedder(writer, generation, encoder, batch, threads) as embedder:
                 summary = IngestRun(
                     writer, self.settings, progress, embedder, retry_skipped=retry_skipped
                 ).run()
