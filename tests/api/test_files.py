@@ -250,7 +250,13 @@ def test_a_folder_is_shown_to_callers_on_this_machine(
     fake.write_text(f'#!/bin/sh\nprintf %s "$1" > {shown}.new && mv {shown}.new {shown}\n')
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.delenv("DISPLAY", raising=False)
     found = client.get("/search?q=red&k=1").json()["results"][0]
+    answer = client.post(f"/reveal/{found['frame_id']}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (501, "no_file_manager")
+    assert "no screen" in answer.json()["detail"]
+    monkeypatch.setenv("DISPLAY", ":0")
     assert client.get(f"/reveal/{found['frame_id']}").status_code == 405
     assert client.post(f"/reveal/{found['frame_id']}").status_code == 204
     deadline = time.monotonic() + 10

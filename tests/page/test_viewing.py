@@ -135,7 +135,7 @@ def test_by_keyboard_alone(open_page: Callable[..., Page], server: Server) -> No
     page.keyboard.press("Escape")
     assert page.evaluate(place) == 2 + columns
     page.keyboard.press("s")
-    expect(page.locator("#headline")).to_have_text("Similar pictures")
+    expect(page.locator("#headline")).to_have_text("Like this picture")
 
 
 def test_what_the_browser_cannot_play_is_played_from_a_clip(

@@ -1,12 +1,16 @@
 """Errors as HTTP: one JSON shape, a status for each branch of the error tree, and sentences that help."""
 
+import json
 import logging
+from html import escape
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from semantic_media_search.errors import (
     LibraryError,
@@ -38,14 +42,49 @@ class NotHereError(MediaSearchError, LookupError):
         self.hint = hint
 
 
-def error_response(status: int, code: str, message: str, hint: str = "") -> JSONResponse:
-    """The one shape of every error: `{"error": {"code", "message", "hint"}, "detail"}`."""
-    whole = f"{message}; {hint}" if hint else message
-    return JSONResponse(
-        {"error": {"code": code, "message": message, "hint": hint}, "detail": whole},
-        status_code=status,
-        headers={"Cache-Control": "no-store"},
-    )
+class ErrorResponse(Response):
+    """The one shape of every error: `{"error": {"code", "message", "hint"}, "detail"}`.
+
+    A person who opened the address in a browser (the request accepts text/html) reads the same in a page.
+    """
+
+    media_type = "application/json"
+
+    def __init__(self, status: int, code: str, message: str, hint: str = ""):
+        whole = f"{message}; {hint}" if hint else message
+        shape = {"error": {"code": code, "message": message, "hint": hint}, "detail": whole}
+        super().__init__(
+            json.dumps(shape, ensure_ascii=False).encode("utf-8", "replace"),
+            status,
+            {"Cache-Control": "no-store", "Vary": "Accept"},
+        )
+        self._said = message, hint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the error in the form that the caller reads."""
+        if "text/html" in Headers(scope=scope).get("accept", ""):
+            self.body = _error_page(*self._said).encode("utf-8", "replace")
+            self.headers["Content-Length"] = str(len(self.body))
+            self.headers["Content-Type"] = "text/html; charset=utf-8"
+        await super().__call__(scope, receive, send)
+
+
+def error_response(status: int, code: str, message: str, hint: str = "") -> Response:
+    """An error in the one shape: `code` is for programs, `message` and `hint` for people."""
+    return ErrorResponse(status, code, message, hint)
+
+
+def _error_page(message: str, hint: str) -> str:
+    title, advice = (escape(text[:1].upper() + text[1:]) for text in (message, hint))
+    return f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="stylesheet" href="/app/styles/base.css">
+<main class="message"><h1>{title}</h1><p>{advice}</p><a class="plain" href="/">To the search page</a></main>
+</html>
+"""
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -55,7 +94,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_error)
 
 
-async def _own_error(_: Request, error: Exception) -> JSONResponse:
+async def _own_error(_: Request, error: Exception) -> Response:
     if isinstance(error, NotHereError):
         return error_response(404, "not_found", str(error), error.hint)
     message, _sep, hint = str(error).partition("; ")
@@ -66,7 +105,7 @@ async def _own_error(_: Request, error: Exception) -> JSONResponse:
     return error_response(500, "failed", message, hint)
 
 
-async def _validation_error(_: Request, error: Exception) -> JSONResponse:
+async def _validation_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     name = str(first["loc"][-1])
@@ -75,7 +114,7 @@ async def _validation_error(_: Request, error: Exception) -> JSONResponse:
     return error_response(422, "bad_parameter", f"{name} is {shown}", _expected(first))
 
 
-async def _http_error(_: Request, error: Exception) -> JSONResponse:
+async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return error_response(404, "not_found", "there is nothing at this address", "start at /")

@@ -19,11 +19,12 @@ from semantic_media_search.api.search_request import (
     subject,
 )
 from semantic_media_search.api.serving import Serving, serving_of
-from semantic_media_search.errors import MediaTooLargeError, QueryError
+from semantic_media_search.errors import MediaTooLargeError, QueryError, UnsupportedMediaError
 from semantic_media_search.library.view import LibraryView
 from semantic_media_search.media.decode import load_image
+from semantic_media_search.media.formats import HEADER_BYTES, sniff
 from semantic_media_search.media.standardise import encode_jpeg, fit_within
-from semantic_media_search.records import F32, FrameRecord, SearchHit
+from semantic_media_search.records import F32, VIDEO, FrameRecord, SearchHit
 from semantic_media_search.search.calibration import Background
 from semantic_media_search.search.filters import Filters, folder_id
 from semantic_media_search.search.moments import Lead, extent, page_of_leads, reach_of
@@ -115,6 +116,7 @@ async def filter_counts(request: Request, passing: Annotated[Filters, Depends(fi
         return {
             "total": len(facts.sources),
             "passing": facts.count(passing),
+            "undated": facts.count_undated(passing),
             "kinds": facts.count_kinds(passing),
             "years": [{"year": year, "items": n} for year, n in facts.count_years(passing).items()],
             "folders": [
@@ -249,6 +251,11 @@ def _described(
 
 def _remember(serving: Serving, body: bytes) -> str:
     """Encode a picture as the library's own were, and remember it."""
+    found = sniff(body[:HEADER_BYTES])
+    if found is not None and found.kind == VIDEO:
+        raise UnsupportedMediaError(
+            f"this is a video ({found.format}); search by a still picture, or open a video's frame and find similar"
+        )
     view = serving.view()
     encoder, side = view.encoder, serving.settings.max_side
     pixels = load_image(io.BytesIO(body), min_short_side=encoder.decode_side, min_long_side=side)

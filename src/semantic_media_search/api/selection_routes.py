@@ -1,6 +1,7 @@
 """Several results at once, saved as a zip of their originals; and one original, shown in its folder."""
 
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import threading
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request, Response
@@ -33,9 +34,35 @@ _CHUNK = 1 << 20
 router = APIRouter()
 
 
+@router.post("/selection")
+async def selection(request: Request) -> dict[str, Any]:
+    """What a zip of these frames' originals would hold: files, bytes, and what cannot be read, with the reason."""
+    paths = await _originals(request)
+
+    def look() -> dict[str, Any]:
+        sizes: list[int] = []
+        missing: list[str] = []
+        for path in paths:
+            try:
+                with open_regular(path) as file:
+                    sizes.append(file.seek(0, io.SEEK_END))
+            except MediaUnreadableError as error:
+                missing.append(str(error))
+        return {"files": len(sizes), "bytes": sum(sizes), "missing": missing}
+
+    return await serving_of(request).run(look)
+
+
 @router.post("/selection.zip")
-async def selection(request: Request) -> Response:
+async def selection_zip(request: Request) -> Response:
     """The originals of the frames named in the form's field `frames` (ids with commas between), as a zip."""
+    paths = await _originals(request)
+    headers = {"Content-Disposition": attachment("selection.zip"), "Cache-Control": "no-store"}
+    return StreamingResponse(zip_of(paths), headers=headers, media_type="application/zip")
+
+
+async def _originals(request: Request) -> list[Path]:
+    """The files that the form's frames were made from, each once. Raises QueryError, NotHereError."""
     serving = serving_of(request)
     form = bytearray()
     async for chunk in request.stream():
@@ -51,8 +78,7 @@ async def selection(request: Request) -> Response:
     paths = await serving.run(find)
     if not paths:
         raise NotHereError("none of these frames is in the library any more", "search anew")
-    headers = {"Content-Disposition": attachment("selection.zip"), "Cache-Control": "no-store"}
-    return StreamingResponse(zip_of(paths), headers=headers, media_type="application/zip")
+    return paths
 
 
 @router.post("/reveal/{frame_id}")
@@ -68,9 +94,9 @@ async def reveal(request: Request, frame_id: FrameId) -> Response:
         )
     frame = await serving.run(find_frame, serving, frame_id)
     command = _reveal_command(Path(text_to_path(frame.source_path)))
-    if shutil.which(command[0]) is None:
+    if shutil.which(command[0]) is None or not _has_screen():
         return error_response(
-            501, "no_file_manager", f"{command[0]} is not there to show folders", "copy the path"
+            501, "no_file_manager", "the server has no screen to show the folder on", "copy the path instead"
         )
     shower = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
@@ -148,6 +174,13 @@ def _ids(text: str) -> list[int]:
     if not 1 <= len(ids) <= MOST_FRAMES:
         raise QueryError(f"{len(ids)} frames are named; the field `frames` takes 1 to {MOST_FRAMES} ids")
     return ids
+
+
+def _has_screen() -> bool:
+    """Whether there is a desktop; on Linux its absence would be silent."""
+    if sys.platform in ("darwin", "win32"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _reveal_command(path: Path) -> list[str]:

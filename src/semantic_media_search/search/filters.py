@@ -171,6 +171,11 @@ class FrameFacts:
         """How many items pass."""
         return int(np.count_nonzero(self.items(filters)))
 
+    def count_undated(self, filters: Filters) -> int:
+        """How many items pass all filters but those of dates, and have no date."""
+        passing = self.items(replace(filters, after=None, before=None))
+        return int(np.count_nonzero(passing & np.isnat(self._taken)))
+
     def count_kinds(self, filters: Filters) -> dict[str, int]:
         """How many items of each kind pass all the other filters."""
         return {kind: self.count(replace(filters, kind=kind)) for kind in (IMAGE, VIDEO)}

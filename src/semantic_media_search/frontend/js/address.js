@@ -2,12 +2,20 @@
 
 const TEXT = ["q", "kind", "folder", "after", "before", "picture"];
 const NUMBERS = ["min", "similar", "open", "t", "at"];
+const MEANT = {
+  kind: /^(image|video)$/,
+  after: /^\d{4}(-\d\d){0,2}$/,
+  before: /^\d{4}(-\d\d){0,2}$/,
+};
 
-/** The view that an address describes. `frames` means: every frame by itself, not moments. */
+/** The view that an address describes; what cannot be meant is left out. `frames`: every frame by itself. */
 export function read(search = location.search) {
   const given = new URLSearchParams(search);
   const view = { frames: given.has("frames") };
-  for (const name of TEXT) view[name] = given.get(name) ?? "";
+  for (const name of TEXT) {
+    const value = given.get(name) ?? "";
+    view[name] = MEANT[name]?.test(value) === false ? "" : value;
+  }
   for (const name of NUMBERS) {
     const value = given.get(name);
     const number = Number(value);
@@ -50,5 +58,10 @@ export function subjectParameters(view) {
   if (view.picture) given.set("picture", view.picture);
   return given;
 }
+
+/** A view without its filters. */
+export const UNFILTERED = { kind: "", folder: "", after: "", before: "", min: null };
+
+export const filters = (view) => Object.keys(UNFILTERED).some((name) => view[name]);
 
 export const searches = (view) => Boolean(view.q.trim() || view.picture || view.similar !== null);

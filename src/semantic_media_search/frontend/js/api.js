@@ -50,6 +50,9 @@ export const frame = (frameId, q) => ask(`/frame/${frameId}/info?${new URLSearch
 export const timeline = (videoId, view, signal) =>
   ask(`/video/${encodeURIComponent(videoId)}/timeline?${subjectParameters(view)}`, { signal });
 
+/** What a zip of these results' originals would hold, and what cannot be read. */
+export const selection = (ids) => ask("/selection", { method: "POST", body: new URLSearchParams({ frames: ids }) });
+
 /** Send a picture to search by; answers with its id. */
 export const sendPicture = (file) => ask("/search/image?k=1", { method: "POST", body: file });
 

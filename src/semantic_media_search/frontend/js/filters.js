@@ -1,13 +1,12 @@
 // Kind, folder, dates, strength and grouping; beside each value stands how many items of the library pass it.
 
 import * as api from "./api.js";
-import { filterParameters } from "./address.js";
+import { UNFILTERED, filterParameters, filters } from "./address.js";
 import { byId, h } from "./dom.js";
 
 export class Filters {
-  /** `change(values)` is called with what the person chose. */
-  constructor(change) {
-    this.change = change;
+  /** `change(values)` is called with what the person chose, `slide(values)` with where the slider is just now. */
+  constructor(change, slide) {
     this.asked = null;
     this.counted = null;
     const field = (name, title, control) => h("label", { class: `field ${name}` }, h("span", {}, title), control);
@@ -26,14 +25,14 @@ export class Filters {
     this.min = h("input", {
       type: "range", min: "0", max: "0.6", step: "0.01",
       oninput: () => this.showBound(),
-      onchange: () => change({ min: Number(this.min.value) || null }),
+      onchange: () => slide({ min: Number(this.min.value) || null }),
     });
     this.frames = h("input", { type: "checkbox", onchange: () => change({ frames: this.frames.checked }) });
-    this.passing = h("span", { class: "passing" });
-    this.clear = h("button", {
-      type: "button", class: "plain", hidden: true,
-      onclick: () => change({ kind: "", folder: "", after: "", before: "", min: null }),
-    }, "Clear");
+    this.passing = h("span", {});
+    // Above the results, where its coming and going moves no control, and where a phone shows it as well.
+    this.line = h("p", { class: "passing", hidden: true }, this.passing,
+      h("button", { type: "button", class: "plain", onclick: () => change(UNFILTERED) }, "Clear filters"));
+    byId("status").after(this.line);
     const form = byId("filters");
     form.addEventListener("submit", (event) => event.preventDefault());
     form.append(
@@ -43,8 +42,6 @@ export class Filters {
       field("before", "To", this.before),
       field("min", "Similarity ≥", h("span", { class: "slider" }, this.min, this.shown)),
       h("label", { class: "check", title: "Without it, neighbouring frames of a video are one result, and so are copies of a photo" }, this.frames, h("span", {}, "Every frame")),
-      this.clear,
-      this.passing,
     );
   }
 
@@ -60,7 +57,7 @@ export class Filters {
     this.min.value = String(view.min ?? 0);
     this.showBound();
     this.frames.checked = view.frames;
-    this.clear.hidden = !(view.kind || view.folder || view.after || view.before || view.min);
+    this.line.hidden = !filters(view);
     const wanted = filterParameters(view).toString();
     if (this.counted === wanted) return;
     this.counted = wanted;
@@ -86,7 +83,8 @@ export class Filters {
     this.folder.replaceChildren(all, ...folders);
     this.folder.value = view.folder;
     if (this.folder.selectedIndex < 0) this.folder.value = "";
-    this.passing.textContent = answer.passing === answer.total ? "" : `${number(answer.passing)} of ${number(answer.total)} items pass`;
+    const undated = (view.after || view.before) && answer.undated ? `; ${number(answer.undated)} without a date do not` : "";
+    this.passing.textContent = `${number(answer.passing)} of ${number(answer.total)} items pass${undated}`;
   }
 }
 

@@ -8,8 +8,9 @@ const PAGE = 60;
 const LARGEST_PAGE = 500;
 const FURTHEST = 10_000;
 const AHEAD = 2.5;
+const LONG_MS = 300;
 
-/** Owns `#grid`. `actions` are the cards' and `failed(error)`, `arrived(answer, first)`. */
+/** Owns `#grid`. `actions` are the cards' and `failed(error)`, `arrived(answer, first)`, `waiting()` (it takes long). */
 export class Grid {
   constructor(actions, isSelected) {
     this.element = byId("grid");
@@ -35,6 +36,9 @@ export class Grid {
     this.loading?.abort();
     const asked = new AbortController();
     this.loading = asked;
+    this.element.ariaBusy = "true";
+    byId("more").classList.remove("loading");
+    const long = setTimeout(() => this.loading === asked && this.actions.waiting(), LONG_MS);
     const k = Math.min(LARGEST_PAGE, Math.max(PAGE, Math.ceil(count / PAGE) * PAGE));
     try {
       const answer = await api.results(view, 0, k, asked.signal);
@@ -50,8 +54,10 @@ export class Grid {
       if (error.name !== "AbortError" && this.loading === asked) this.actions.failed(error);
       return false;
     } finally {
+      clearTimeout(long);
       if (this.loading === asked) {
         this.loading = null;
+        this.element.ariaBusy = "false";
         this.fill();
       }
     }
@@ -61,6 +67,7 @@ export class Grid {
     if (!this.more || this.loading || !this.view) return;
     const asked = new AbortController();
     this.loading = asked;
+    byId("more").classList.add("loading");
     try {
       await this.page(asked);
     } catch (error) {
@@ -69,6 +76,7 @@ export class Grid {
     } finally {
       if (this.loading === asked) {
         this.loading = null;
+        byId("more").classList.remove("loading");
         this.fill();
       }
     }
@@ -140,6 +148,11 @@ export class Grid {
 
   focusFirst() {
     this.element.querySelector('[tabindex="0"]')?.focus();
+  }
+
+  /** The first result that one sees, for arrow keys that begin from nowhere. */
+  focusInSight() {
+    this.element.children[this.position.at]?.querySelector(".tile").focus({ preventScroll: true });
   }
 
   focusOn(frameId) {

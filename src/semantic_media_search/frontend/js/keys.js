@@ -47,7 +47,10 @@ export function watchKeys({ grid, actions, selection, copyPath }) {
     }
     if (document.querySelector("dialog[open]")) return;
     const item = grid.itemOf(event.target.closest(".card"));
-    if (event.key === "/") {
+    if (event.target === document.body && event.key.startsWith("Arrow")) {
+      event.preventDefault();
+      grid.focusInSight();
+    } else if (event.key === "/") {
       event.preventDefault();
       byId("q").focus();
       byId("q").select();

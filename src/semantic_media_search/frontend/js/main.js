@@ -16,10 +16,11 @@ import { Viewer } from "./viewer.js";
 const TYPING_MS = 30;
 const PAUSE_MS = 1500;
 const RETRY_MS = 2000;
+const FROM_THE_TOP = { open: null, t: null, at: null };
 
 let view = address.read();
 let typing = 0;
-let lastTyped = -Infinity;
+let lately = { what: "", when: -Infinity };
 let retrying = 0;
 let settled = Promise.resolve();
 
@@ -27,16 +28,17 @@ const words = byId("q");
 const actions = {
   href: (item) => address.write({ ...view, open: item.frame_id, t: secondOf(item) }),
   open: (item) => go({ open: item.frame_id, t: secondOf(item) }, item),
-  similar: (item) => go({ q: "", picture: "", similar: item.frame_id, open: null, t: null, at: null }),
-  copies: (item) => go({ q: "", picture: "", similar: item.frame_id, frames: true, open: null, t: null, at: null }),
+  similar: (item) => goToLike(item, {}),
+  copies: (item) => goToLike(item, { frames: true }),
   select: (item, on) => selection.set(item, on),
   arrived,
   failed,
+  waiting,
 };
 const selection = new Selection();
 const grid = new Grid(actions, (item) => selection.has(item));
 selection.grid = grid;
-const filters = new Filters((changes) => go({ ...changes, at: null, open: null, t: null }));
+const filters = new Filters((changes) => go({ ...changes, ...FROM_THE_TOP }), (changes) => goOn("filters", changes));
 const viewer = new Viewer({
   close: () => (history.state?.opened ? history.back() : go({ open: null, t: null })),
   step: (item, by) => {
@@ -59,6 +61,20 @@ function go(changes, opened) {
   view = { ...view, ...changes };
   history.pushState({ opened: view.open !== null }, "", address.write(view));
   return show({ item: opened });
+}
+
+/** Changes made in one go, as when one types or moves a slider, are one step of the history, not a step each. */
+function goOn(what, changes) {
+  const now = performance.now();
+  const step = lately.what === what && now - lately.when < PAUSE_MS ? replace : go;
+  lately = { what, when: now };
+  return step({ ...changes, ...FROM_THE_TOP });
+}
+
+/** To what is like a result; the focus goes to the first, so that the keyboard can go on from there. */
+async function goToLike(item, changes) {
+  await go({ q: "", picture: "", similar: item.frame_id, ...changes, ...FROM_THE_TOP });
+  grid.focusFirst();
 }
 
 function replace(changes, opened) {
@@ -115,8 +131,15 @@ async function showOpen(item) {
   }
 }
 
+/** An answer that takes its time: what still stands there belongs to the search before. */
+function waiting() {
+  byId("results").classList.add("waiting");
+  byId("status").textContent = "Searching…";
+}
+
 function arrived(answer, first) {
   if (!first) return;
+  byId("results").classList.remove("waiting");
   clearTimeout(retrying);
   const asked = grid.view;
   const headline = byId("headline");
@@ -125,18 +148,23 @@ function arrived(answer, first) {
   headline.textContent = !searching
     ? "Your library"
     : weak
-      ? `No good match${asked.q ? ` for “${asked.q}”` : ""}`
-      : headlineOf(asked);
+      ? `No good match for ${subjectOf(asked)}`
+      : (pictureOf(asked) && "Like ") + subjectOf(asked);
   byId("results").classList.toggle("weak", weak);
   byId("status").textContent = statusOf(answer, searching, weak);
   if (answer.results.length) say("");
-  else sayNothing(asked, () => go({ kind: "", folder: "", after: "", before: "", min: null, at: null }));
+  else sayNothing(asked, unfilter);
 }
 
-function headlineOf(asked) {
-  if (asked.q) return `“${asked.q}”`;
-  return asked.picture ? "Like your picture" : "Similar pictures";
+const pictureOf = (asked) => (asked.picture ? "your picture" : asked.similar !== null ? "this picture" : "");
+
+/** What is searched for, in words: “a dog”, or: your picture and “at night”. */
+function subjectOf(asked) {
+  const quoted = asked.q.trim() && `“${asked.q.trim()}”`;
+  return [pictureOf(asked), quoted].filter(Boolean).join(" and ");
 }
+
+const unfilter = () => go({ ...address.UNFILTERED, ...FROM_THE_TOP });
 
 function statusOf(answer, searching, weak) {
   if (!answer.results.length) return "";
@@ -147,10 +175,11 @@ function statusOf(answer, searching, weak) {
 
 function failed(failure) {
   grid.view = null;
+  byId("results").classList.remove("waiting");
   if (failure.kind !== "gone") grid.clear();
   byId("headline").textContent = "";
   byId("status").textContent = "";
-  sayFailure(failure, () => show());
+  sayFailure(failure, () => show(), failure.kind === "refused" && address.filters(view) ? unfilter : null);
   clearTimeout(retrying);
   if (["gone", "library", "broken"].includes(failure.kind)) {
     retrying = setTimeout(() => show({ restore: true }).then(lookAround), RETRY_MS);
@@ -172,22 +201,17 @@ async function lookAround() {
 function typed() {
   clearTimeout(typing);
   typing = setTimeout(() => {
-    const changes = { q: words.value, at: null, open: null, t: null };
-    if (words.value === view.q) return;
-    // Words typed in one go are one step of the history, not a step each.
-    const step = performance.now() - lastTyped > PAUSE_MS ? go : replace;
-    lastTyped = performance.now();
-    step(changes);
+    if (words.value !== view.q) goOn("words", { q: words.value });
   }, TYPING_MS);
 }
 
 words.addEventListener("input", typed);
 byId("search").addEventListener("submit", (event) => {
   event.preventDefault();
-  lastTyped = -Infinity;
+  lately.when = -Infinity;
   clearTimeout(typing);
   const same = words.value === view.q;
-  const ready = same ? settled : go({ q: words.value, at: null, open: null, t: null });
+  const ready = same ? settled : go({ q: words.value, ...FROM_THE_TOP });
   ready.then(() => grid.focusFirst());
 });
 document.querySelector(".brand").addEventListener("click", (event) => {
@@ -206,10 +230,11 @@ addEventListener("scroll", () => {
   scrolled = setTimeout(() => !grid.loading && view.open === null && keepPlace(), 200);
 }, { passive: true });
 addEventListener("popstate", () => {
+  lately.when = -Infinity;
   view = address.read();
   show({ restore: true });
 });
-watchPictures((picture) => go({ picture, similar: null, open: null, t: null, at: null }));
+watchPictures((picture) => go({ picture, similar: null, ...FROM_THE_TOP }));
 watchKeys({ grid, actions, selection, copyPath: (item) => copy(item.source_path, "Path copied") });
 history.scrollRestoration = "manual";
 show({ restore: true });

@@ -1,7 +1,7 @@
 // What the page says when there is nothing to show, and what to do next.
 
 import { byId, h } from "./dom.js";
-import { searches } from "./address.js";
+import { filters, searches } from "./address.js";
 
 /** Show words in the middle of the page, or nothing. */
 export function say(title, text = "", ...more) {
@@ -11,9 +11,14 @@ export function say(title, text = "", ...more) {
   if (title) place.append(h("h2", {}, title), text ? withCommands(text) : "", ...more);
 }
 
-/** A failure in words. `again` tries once more; it is also tried without asking where waiting may help. */
-export function sayFailure(failure, again) {
-  const button = h("button", { class: "plain", type: "button", onclick: again }, "Try again");
+/**
+ * A failure in words. `again` tries once more; it is also tried without asking where waiting may help.
+ * Where it is the filters that were refused, `clearFilters` goes on without them.
+ */
+export function sayFailure(failure, again, clearFilters) {
+  const button = clearFilters
+    ? h("button", { class: "plain", type: "button", onclick: clearFilters }, "Clear the filters")
+    : h("button", { class: "plain", type: "button", onclick: again }, "Try again");
   const titles = {
     gone: ["The server does not answer", "Start it again with `media-search serve`. This page goes on by itself as soon as it is back."],
     private: ["This library is private", "Open the page with its token, as in /?token=SECRET."],
@@ -27,8 +32,7 @@ export function sayFailure(failure, again) {
 
 /** Nothing came back: was it the filters, or is the library empty? */
 export function sayNothing(view, clearFilters) {
-  const filtered = view.kind || view.folder || view.after || view.before || view.min;
-  if (filtered) {
+  if (filters(view)) {
     say(
       "Nothing passes these filters",
       searches(view) ? "The search itself is fine: other photos and videos may match it." : "",

@@ -7,13 +7,17 @@ import { byId, toast } from "./dom.js";
 export function watchPictures(use) {
   const file = byId("file");
   const send = async (picture) => {
+    if (!picture.size) {
+      toast(`${picture.name} is empty: 0 bytes.`);
+      return;
+    }
     toast("Reading the picture…");
     try {
       const answer = await api.sendPicture(picture);
       byId("toast").hidden = true;
       use(answer.picture);
     } catch (error) {
-      toast(`This picture cannot be used: ${error.message}`);
+      toast(`${picture.name} cannot be searched by: ${error.message}.`);
     }
   };
   byId("pick").addEventListener("click", () => file.click());

@@ -1,6 +1,7 @@
 // Several results, to be saved together: as a zip of the originals, or as a list of their paths.
 
-import { byId, copy, h } from "./dom.js";
+import * as api from "./api.js";
+import { byId, copy, h, toast } from "./dom.js";
 import { count } from "./format.js";
 
 export class Selection {
@@ -39,11 +40,25 @@ export class Selection {
       h("strong", {}, count(this.items.size, "result", "results"), " selected"),
       h("form", { method: "post", action: "/selection.zip" },
         h("input", { type: "hidden", name: "frames", value: ids }),
-        h("button", { class: "primary" }, "Save as zip")),
+        h("button", { class: "primary", type: "button", onclick: (event) => this.saveZip(event.target.form, ids) }, "Save as zip")),
       h("button", { class: "plain", type: "button", onclick: () => copy(this.paths.join("\n"), `${count(this.paths.length, "path", "paths")} copied`) }, "Copy paths"),
-      h("button", { class: "plain", type: "button", onclick: () => this.saveList() }, "Save list"),
+      h("button", { class: "plain", type: "button", onclick: () => this.saveList() }, "Save list of paths"),
       h("button", { class: "plain", type: "button", onclick: () => this.clear() }, "Clear"),
     );
+  }
+
+  /** What cannot be read is said before the rest is saved. */
+  async saveZip(form, ids) {
+    try {
+      const { files, missing } = await api.selection(ids);
+      if (missing.length) {
+        const rest = files ? ` The zip holds the other ${count(files, "file", "files")}.` : " There is nothing to save.";
+        toast(`${missing[0]}${missing.length > 1 ? `, and ${missing.length - 1} more` : ""}.${rest}`);
+      }
+      if (files) form.submit();
+    } catch (error) {
+      toast(error.message);
+    }
   }
 
   saveList() {

@@ -7,7 +7,7 @@ export function showSubject(view, drop) {
   const place = byId("subject");
   const source = view.picture ? `/picture/${encodeURIComponent(view.picture)}` : view.similar !== null ? `/frame/${view.similar}` : "";
   place.hidden = !source;
-  byId("q").placeholder = source ? "Add words to the picture" : "Describe a moment: a dog in the snow";
+  byId("q").placeholder = source ? "Add words to it" : matchMedia("(max-width: 760px)").matches ? "Describe a moment" : "Describe a moment: a dog in the snow";
   if (!source) {
     place.replaceChildren();
     return;

@@ -4,6 +4,7 @@ import { h, svg } from "./dom.js";
 import { clock, percent } from "./format.js";
 
 const HEIGHT = 40;
+const APART = 3;
 const WIDTH = 1000;
 
 export class Timeline {
@@ -61,15 +62,21 @@ export class Timeline {
     }));
   }
 
-  /** The peaks: seconds that match better than their neighbours and nearly as well as the best one. */
+  /** The second that was opened, and the peaks elsewhere: each the best of its surroundings and nearly the best of all. */
   hits(item) {
     const best = Math.max(...this.points.map((point) => point.strength));
-    return this.points.filter((point, place) => {
+    const { start = item.timestamp, end = item.timestamp } = item.moment ?? {};
+    const peaks = this.points.filter((point, place) => {
       const before = this.points[place - 1]?.strength ?? -1;
       const after = this.points[place + 1]?.strength ?? -1;
       const peak = point.strength > before && point.strength >= after && point.strength >= best * 0.8 && point.strength > 0.3;
-      return peak || point.frame_id === item.frame_id;
+      return peak && !(point.timestamp >= start && point.timestamp <= end);
     });
+    const hits = this.points.filter((point) => point.frame_id === item.frame_id);
+    for (const point of peaks.sort((one, other) => other.strength - one.strength)) {
+      if (hits.every((hit) => Math.abs(hit.timestamp - point.timestamp) >= APART)) hits.push(point);
+    }
+    return hits;
   }
 
   spanOf(place) {
