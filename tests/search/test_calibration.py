@@ -53,3 +53,12 @@ def test_removed_rows_are_no_background(photos: F32) -> None:
 
 def test_a_handful_of_frames_is_never_called_without_a_match() -> None:
     assert Background(0.2, 0.1, 5).good(0.2)
+
+
+def test_a_model_that_was_measured_says_which_cosines_are_noise() -> None:
+    clear, dim = Background(0.0, 0.02, 1000, 0.065), Background(0.0, 0.02, 1000)
+    assert clear.noise * 0.065 == pytest.approx(0.2416, abs=1e-3)
+    assert dim.good(0.2)
+    assert not clear.good(0.2)
+    assert clear.good(0.25)
+    assert not Background(0.2, 0.1, 1000, 0.065).good(0.25)  # it does not stand out either way

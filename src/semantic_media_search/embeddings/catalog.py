@@ -13,7 +13,8 @@ STARTER_MODEL = STARTER_MODEL_NAME
 class KnownModel:
     """A model with a name: one on the model hub (`repo`), or one that ships in the package (`folder`).
 
-    `dim` is the length of its vectors, `size` what it takes on disk, in bytes.
+    `dim` is the length of its vectors, `size` what it takes on disk, in bytes. `noise_cosine` says which cosines of
+    words and pictures mean nothing, where that was measured (docs/decisions/0500, `search.calibration.Background`).
     """
 
     name: str
@@ -23,6 +24,7 @@ class KnownModel:
     size: int
     repo: str | None = None
     folder: Path | None = None
+    noise_cosine: float = 0.0
 
 
 KNOWN_MODELS = (
@@ -41,6 +43,7 @@ KNOWN_MODELS = (
         dim=768,
         size=39_800_000,
         folder=Path(__file__).parent / "models" / STARTER_MODEL,
+        noise_cosine=0.065,
     ),
 )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from semantic_media_search.embeddings.catalog import known_model
 from semantic_media_search.embeddings.embed_store import EmbeddingStore
 from semantic_media_search.embeddings.encoder import Encoder
 from semantic_media_search.errors import LibraryNotFoundError, ModelMismatchError
@@ -191,7 +192,10 @@ class LibraryView:
         with self._facts_lock:
             if self._calibration is None:
                 live = np.flatnonzero(facts.source_of_row >= 0)
-                self._calibration = Calibration(self.store.vectors, live)
+                model = known_model(self.generation.model.name)
+                self._calibration = Calibration(
+                    self.store.vectors, live, model.noise_cosine if model else 0.0
+                )
         return self._calibration.background(vector)
 
     def frames(self, frame_ids: Sequence[int]) -> list[FrameRecord]:

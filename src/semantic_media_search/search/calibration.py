@@ -2,7 +2,7 @@
 
 A raw cosine means little by itself: 0.27 is a bull's-eye for one model and query and noise for another. A query's
 scores against a fixed sample of the library tell what noise looks like for it; a match is as strong as it
-stands out from there.
+stands out from there. For a model whose cosines were held against captioned photographs, those speak too.
 """
 
 import math
@@ -31,12 +31,14 @@ CERTAIN = 4.0
 class Background:
     """How a query scores across the library: `middle` and `spread` of its cosines over a sample of its rows.
 
-    `rows` counts all rows that could answer, in the sample or not.
+    `rows` counts all rows that could answer, in the sample or not. `noise_cosine` is the model's: the best cosine of n
+    pictures that do not match lies about that times sqrt(2 ln n) high; 0 where it was not measured.
     """
 
     middle: float
     spread: float
     rows: int
+    noise_cosine: float = 0.0
 
     @property
     def noise(self) -> float:
@@ -53,14 +55,18 @@ class Background:
 
     def good(self, best_cosine: float) -> bool:
         """Whether the best match of a query stands out; in a handful of frames anything may."""
-        return self.rows < _SMALL or self.deviations(best_cosine) >= self.noise - BELOW_NOISE
+        if self.rows < _SMALL:
+            return True
+        stands_out = self.deviations(best_cosine) >= self.noise - BELOW_NOISE
+        return stands_out and best_cosine >= self.noise_cosine * self.noise
 
 
 class Calibration:
     """A fixed sample of a library's vectors, for the background of any query."""
 
-    def __init__(self, vectors: F32, live_rows: I64):
-        """Copy up to SAMPLE_ROWS of the live rows of `vectors`, float32 [N, D]."""
+    def __init__(self, vectors: F32, live_rows: I64, noise_cosine: float = 0.0):
+        """Copy up to SAMPLE_ROWS of the live rows of `vectors`, float32 [N, D]; `noise_cosine` as in Background."""
+        self._noise_cosine = noise_cosine
         rows = live_rows
         self._rows = len(rows)
         if len(rows) > SAMPLE_ROWS:
@@ -78,4 +84,4 @@ class Calibration:
         middle = float(np.median(cosines))
         below = cosines[cosines <= middle] - middle
         spread = math.sqrt(float(np.mean(below**2)))
-        return Background(middle, max(spread, 1e-4), self._rows)
+        return Background(middle, max(spread, 1e-4), self._rows, self._noise_cosine)
