@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from semantic_media_search.benchmark.__main__ import main
+from semantic_media_search.benchmark.engine.results import Result
 from semantic_media_search.benchmark.retrieval import average_precision, ndcg, score_retrieval
 from semantic_media_search.benchmark.retrieval_sets import read_retrieval_set
 from semantic_media_search.errors import ConfigError, VectorError
@@ -200,11 +201,17 @@ def test_the_command_measures_the_starter_model(tmp_path, capsys):
     captions = tmp_path / "captions.json"
     names = ("red", "blue", "gone")
     captions.write_text(json.dumps([{"file": f"{n}.jpg", "split": "dev", "captions": [n]} for n in names]))
-    assert main(["retrieval", "--photos", str(tmp_path), "--captions", str(captions), "--split", "dev"]) == 0
+    output = tmp_path / "retrieval.json"
+    asked = ["retrieval", "--photos", str(tmp_path), "--captions", str(captions), "--split", "dev"]
+    assert main([*asked, "--output", str(output)]) == 0
     said = capsys.readouterr().out
     assert "left out 1 of 3" in said
     assert "R@5 100.0" in said
     assert "2 queries, 2 photographs" in said
+    stored = Result.read(output)
+    assert {"date", "processor", "load", "model", "split", "captions"} <= set(stored.environment)
+    (row,) = stored.sections[0].rows
+    assert (row["kind"], row["R@5"], row["queries"], row["photographs"]) == ("caption", 100, 2, 2)
 
 
 def test_the_command_names_what_is_missing(tmp_path, capsys):
