@@ -12,7 +12,7 @@ SEARCH := $(VENV)/bin/media-search
 EXAMPLES := "a cat" "a cup of coffee" "a person riding a bicycle"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-all lock clean
+.PHONY: help setup setup-dev setup-bench run test test-all lock clean
 
 help:
 	@echo "make run       set up, ingest, embed, index, search, then serve http://127.0.0.1:$(PORT)"
@@ -22,6 +22,7 @@ help:
 
 setup: $(VENV)/ready
 setup-dev: $(VENV)/ready-dev
+setup-bench: $(VENV)/ready-bench
 
 $(VENV)/ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; `make PYTHON=python3.12` names another")'
@@ -39,10 +40,14 @@ run: setup
 	@for query in $(EXAMPLES); do echo; echo "media-search search \"$$query\""; $(SEARCH) search -k 5 "$$query" || exit 1; done
 	@if [ "$(SERVE)" != 0 ]; then echo; exec $(SEARCH) serve --port $(PORT); fi
 
+$(VENV)/ready-bench: $(VENV)/ready-dev requirements-bench.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@touch $@
+
 test: setup-dev
 	$(PY) scripts/check.py
 
-test-all: setup-dev
+test-all: setup-bench
 	$(PY) scripts/check.py --exhaustive
 
 lock: setup-dev

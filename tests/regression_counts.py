@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from semantic_media_search.benchmark.engine.memory import allocated
-from semantic_media_search.benchmark.index.contestants import K
+from semantic_media_search.benchmark.index.contestants import EFS, K
 from semantic_media_search.benchmark.index.curves import exact_top, recall_of
 from semantic_media_search.benchmark.index.vectors import Vectors
 from semantic_media_search.benchmark.media.samples import VIDEO_KINDS, textured_pictures, write_photos
@@ -92,14 +92,26 @@ def _measure(folder: Path) -> Iterator[tuple[str, float]]:
 
 
 def distances_at(index: HNSWIndex, vectors: Vectors, recall: float) -> float:
-    """Distances computed a query, at the bottom layer, with the least ef that reaches a recall."""
+    """Distances computed a query, at the bottom layer, at a recall.
+
+    Read off between the efs on either side, which lie well apart: one answer more or less, as rounding elsewhere may
+    have it, moves the count by its share of that step, where the least ef that is enough might jump.
+    """
     exact = exact_top(vectors)
-    ef = next(
-        ef
-        for ef in range(K, 1000)
-        if recall_of(vectors, index.search_batch(vectors.queries, K, ef)[0], exact) >= recall
-    )
-    return float(np.mean([index.comparisons(query, K, ef) for query in vectors.queries]))
+    recalls: list[float] = []
+    counts: list[float] = []
+    for ef in EFS:
+        found = recall_of(vectors, index.search_batch(vectors.queries, K, ef)[0], exact)
+        recalls.append(max([found, *recalls]))
+        counts.append(float(np.mean([index.comparisons(query, K, ef) for query in vectors.queries])))
+        if found >= recall:
+            return read_off(recall, recalls, counts)
+    raise AssertionError(f"recall {recall} is not reached with ef {EFS[-1]}: {recalls[-1]:.4f}")
+
+
+def read_off(recall: float, recalls: list[float], counts: list[float]) -> float:
+    """The count at a recall, between those at the recalls on either side, which grow."""
+    return float(np.exp(np.interp(recall, recalls, np.log(counts))))
 
 
 class CountingReader(VideoReader):

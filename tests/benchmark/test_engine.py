@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from semantic_media_search.benchmark import all_command, query_command, retrieval_command
 from semantic_media_search.benchmark.engine.compare import (
     BETTER,
     CHANGED,
@@ -15,6 +16,7 @@ from semantic_media_search.benchmark.engine.compare import (
     WORSE,
     Machine,
     compare,
+    incomparable,
     verdict,
 )
 from semantic_media_search.benchmark.engine.figures import Figure, rate, times_as_fast
@@ -23,6 +25,8 @@ from semantic_media_search.benchmark.engine.results import Chart, Result, Sectio
 from semantic_media_search.benchmark.engine.session import Session
 from semantic_media_search.benchmark.engine.tables import cell_text, table_lines
 from semantic_media_search.benchmark.engine.timing import in_turns
+from semantic_media_search.benchmark.index import command as index_command
+from semantic_media_search.benchmark.kinds import module_of
 from semantic_media_search.benchmark.media import media_command
 from semantic_media_search.cli import main
 from semantic_media_search.errors import ConfigError
@@ -130,6 +134,35 @@ def test_results_are_compared_where_both_have_a_figure(tmp_path: Path) -> None:
         compare(result(1), result(1, benchmark="serve"))
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("rows", 20_000), ("model", "other"), ("processor", "other"), ("split", None)]
+)
+def test_runs_on_other_data_or_machines_are_compared_only_by_force(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, value: object
+) -> None:
+    facts = {"rows": 10_000, "model": "starter", "processor": "one", "split": "dev"}
+    runs = [tmp_path / "a.json", tmp_path / "b.json"]
+    for path, further in zip(runs, ({}, {name: value, "load": 3.0, "numpy": "9"}), strict=True):
+        one = result(1)
+        one.environment |= facts | further
+        one.write(path)
+    asked = ["benchmark", "compare", *map(str, runs)]
+    assert main(asked) == 1
+    refused = capsys.readouterr().err
+    assert f"{name}: {facts[name]} and {value}" in refused
+    assert "--force" in refused
+    assert "numpy" not in refused
+    assert main([*asked, "--force"]) == 0
+    assert main(["benchmark", "compare", str(runs[0]), str(runs[0])]) == 0
+
+
+def test_sections_of_other_titles_were_not_measured_on_the_same() -> None:
+    other = result(1)
+    other.sections[0].title = "Part: 7 vectors"
+    assert incomparable(result(1), other) == ["part: 'Part' and 'Part: 7 vectors'"]
+    assert incomparable(result(1), result(2)) == []
+
+
 def test_the_commands_compare_and_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before, after, page = tmp_path / "a.json", tmp_path / "b.json", tmp_path / "page.html"
     result(1).write(before)
@@ -204,6 +237,38 @@ def test_all_leaves_out_what_cannot_be_measured_here(
     assert "left out: " in printed.partition("#### benchmark size")[2]
     assert asked == {"count": 4, "pictures": Path("holidays")}
     assert "<h3>Part</h3>" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_all_passes_on_what_each_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, argparse.Namespace] = {}
+    kinds = {"queries": query_command, "retrieval": retrieval_command, "index": index_command}
+    for kind, module in kinds.items():
+
+        def run(arguments: argparse.Namespace, settings: object, say: object, kind: str = kind) -> None:
+            asked[kind] = arguments
+            result(1, benchmark=kind).write(arguments.output)
+
+        monkeypatch.setattr(module, "run", run)
+    monkeypatch.chdir(tmp_path)
+    where = ["--photos", "p", "--captions", "c.json", "--split", "dev", "--output", "out"]
+    assert main(["benchmark", "all", "--only", *kinds, "--scale", "full", *where]) == 0
+    assert list(asked) == ["queries", "retrieval", "index"]
+    assert asked["queries"].random == 1000
+    for kind in ("retrieval", "index"):
+        found = asked[kind]
+        assert (found.photos, found.captions, found.split) == (Path("p"), Path("c.json"), "dev")
+    asked.clear()
+    assert main(["benchmark", "all", "--only", *kinds, "--output", "out"]) == 0
+    assert list(asked) == ["queries", "index"]
+
+
+@pytest.mark.parametrize("scale", [all_command._SMALL, all_command._FULL])
+def test_the_options_of_each_scale_are_ones_that_its_kind_takes(scale: dict[str, list[str]]) -> None:
+    for kind, options in scale.items():
+        parser = argparse.ArgumentParser()
+        module_of(kind).add_arguments(parser)
+        needed = ["--model", "x"] if kind == "ingest" else []
+        parser.parse_args([*options, *needed])
 
 
 def test_tables_align() -> None:

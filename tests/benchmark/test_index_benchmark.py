@@ -1,19 +1,39 @@
 """`media-search benchmark index` on tiny data: every part runs, and what it finds is right where that is known."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fakes import COLOURS, paint
 from semantic_media_search.benchmark.engine import charts
 from semantic_media_search.benchmark.engine.figures import Figure
 from semantic_media_search.benchmark.engine.results import Result
-from semantic_media_search.benchmark.index import loads
-from semantic_media_search.benchmark.index.contestants import EFS, Contestant, K, Searcher, builders, ours
+from semantic_media_search.benchmark.index import crossmodal, loads
+from semantic_media_search.benchmark.index.contestants import (
+    EFS,
+    PACKAGES,
+    Builder,
+    Contestant,
+    K,
+    Searcher,
+    builders,
+    ours,
+)
 from semantic_media_search.benchmark.index.crossmodal import captioned_crops, cross_modal_section
-from semantic_media_search.benchmark.index.curves import Line, Point, curves, exact_top, recall_of, seconds_at
+from semantic_media_search.benchmark.index.curves import (
+    Line,
+    Point,
+    build_in_turns,
+    curves,
+    exact_top,
+    recall_of,
+    seconds_at,
+)
 from semantic_media_search.benchmark.index.float_walk import float_contestant
 from semantic_media_search.benchmark.index.synthetic import clip_shaped, extended
 from semantic_media_search.benchmark.index.vectors import Vectors, held_out, sentences_of
@@ -62,6 +82,31 @@ def test_curves_tell_a_good_index_from_a_bad_one(vectors: Vectors) -> None:
     assert all(len(times) == 2 for point in found["good"] for times in point.times.values())
 
 
+def test_another_contestant_goes_first_in_each_round(vectors: Vectors) -> None:
+    order: list[str] = []
+
+    def contestant(name: str) -> Contestant:
+        def search(queries: np.ndarray) -> np.ndarray:
+            order.append(name)
+            return np.zeros((len(queries), K), np.int64)
+
+        return Contestant((1.0,), lambda effort: Searcher(lambda query: None, search), True, None)
+
+    exact = exact_top(vectors)
+    found = curves({name: Line(contestant(name), vectors, exact) for name in "abc"}, 3)
+    assert "".join(order) == "abc" + "abc" + "bca" + "cab"
+    assert list(found) == ["a", "b", "c"]
+    order.clear()
+
+    def builder(name: str) -> Builder:
+        return lambda rows: order.append(name) or contestant(name)
+
+    built = build_in_turns({name: builder(name) for name in "abc"}, vectors.rows, 3, lambda line: None)
+    assert "".join(name for name in order)[6:] == "abc" + "bca" + "cab"
+    assert list(built) == ["a", "b", "c"]
+    assert all(len(one.build_seconds) == 3 for one in built.values())
+
+
 def test_the_graph_walked_on_floats_gives_exact_answers(vectors: Vectors) -> None:
     index = HNSWIndex(16)
     index.build(vectors.rows)
@@ -74,8 +119,24 @@ def test_the_graph_walked_on_floats_gives_exact_answers(vectors: Vectors) -> Non
     np.testing.assert_array_equal(many, np.repeat(ids, 30, axis=0))
 
 
+@pytest.mark.exhaustive
+def test_every_peer_that_the_benchmark_requires_takes_part(vectors: Vectors) -> None:
+    required = (Path(__file__).parents[2] / "requirements-bench.txt").read_text(encoding="utf-8")
+    assert set(PACKAGES) <= {line.partition("==")[0] for line in required.splitlines()}
+    makers, versions, notes = builders(PACKAGES)
+    assert (set(versions), notes) == (set(PACKAGES), [])
+    finds_what_exact_search_finds(makers, vectors)
+
+
 def test_every_installed_peer_finds_what_exact_search_finds(vectors: Vectors) -> None:
-    makers, versions, _ = builders(["hnswlib", "faiss-cpu", "usearch", "voyager"])
+    quick = ["hnswlib", "faiss-cpu", "usearch", "voyager"]
+    makers, versions, notes = builders(quick)
+    assert set(versions) == {name for name in quick if find_spec(name.removesuffix("-cpu"))}
+    assert bool(notes) == (len(versions) < 4)
+    finds_what_exact_search_finds(makers, vectors)
+
+
+def finds_what_exact_search_finds(makers: dict[str, Builder], vectors: Vectors) -> None:
     exact = exact_top(vectors)
     for name, maker in makers.items():
         contestant = maker(vectors.rows)
@@ -84,7 +145,15 @@ def test_every_installed_peer_finds_what_exact_search_finds(vectors: Vectors) ->
         assert ids.shape == (20, K), name
         assert recall_of(vectors, ids, exact) > 0.97, name
         searcher.single(vectors.queries[0])
-    assert len(makers) == 1 or versions
+
+
+def test_where_exact_search_is_faster_is_said() -> None:
+    def row(allowed: int, ratio: float) -> dict[str, object]:
+        return {"which": "random", "allowed": allowed, "against exact, gathered": Figure((ratio,), "x", True)}
+
+    note = loads.slower_note([row(5_000, 3.0), row(10, 0.5)])  # type: ignore[list-item]
+    assert note.endswith("at so many rows allowed: 10 (random, 0.50x).")
+    assert "Never slower" in loads.slower_note([row(5_000, 3.0)])  # type: ignore[list-item]
 
 
 def test_a_peer_nobody_knows_is_refused() -> None:
@@ -142,17 +211,62 @@ def test_crops_of_photographs_and_their_captions(tmp_path: Path) -> None:
         json.dumps([*captions, {"file": "gone", "split": "", "captions": ["x"]}])
     )
     said: list[str] = []
-    where = (tmp_path, tmp_path / "captions.json", 20, 6, tmp_path / "cache", said.append)
+    where = (tmp_path, tmp_path / "captions.json", "dev", 20, 6, tmp_path / "cache", said.append)
     crops, words = captioned_crops(*where)
     assert crops.rows.shape == (20, 768)
     assert words.shape == (6, 768)
-    assert "5 crops of each of 6 photographs" in said[0]
+    assert "6 crops of each of 6 photographs" in said[0]
+    assert "crops of 5 photographs of captions.json, split dev" in crops.text
     captioned_crops(*where)
     assert len(said) == 1
     section = cross_modal_section("photos", {"ours": ours}, crops, words, 1)
     assert {row["line"] for row in section.rows} == {"ours, like the rows", "ours, words"}
     with pytest.raises(ConfigError, match="none of the photographs"):
         captioned_crops(tmp_path / "cache", *where[1:])
+    with pytest.raises(ConfigError, match="split 'val'"):
+        captioned_crops(*where[:2], "val", *where[3:])
+
+
+class OneVectorAPhotograph:
+    """An encoder whose vectors say of which photograph a crop is, by its colour, and which crop it is."""
+
+    info = SimpleNamespace(fingerprint="colours")
+
+    def __init__(self) -> None:
+        self.random = np.random.default_rng(0)
+
+    def encode_pixels(self, pictures: list[np.ndarray]) -> np.ndarray:
+        colours = np.array([picture.mean(axis=(0, 1)) for picture in pictures], np.float32)
+        return np.concatenate([colours, self.random.random((len(pictures), 1), np.float32)], axis=1)
+
+    def encode_texts(self, texts: list[str]) -> np.ndarray:
+        return np.array([[float(text), 0, 0, 0] for text in texts], np.float32)
+
+
+def test_no_crop_of_a_photograph_that_is_asked_with_is_indexed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crossmodal, "load_encoder", lambda name: OneVectorAPhotograph())
+    names = [f"{number}.png" for number in range(30)]
+    for number, name in enumerate(names):
+        Image.new("RGB", (40, 30), (250 - 8 * number, 8 * number + 1, 60)).save(tmp_path / name)
+    items = [
+        {"file": name, "split": "dev" if number < 20 else "train", "captions": [str(number)]}
+        for number, name in enumerate(names)
+    ]
+    (tmp_path / "captions.json").write_text(json.dumps(items))
+    where = (tmp_path, tmp_path / "captions.json", "dev", 60, 8, tmp_path / "cache", lambda line: None)
+    crops, words = captioned_crops(*where)  # type: ignore[arg-type]
+
+    def photographs(vectors: np.ndarray) -> set[int]:
+        return {round((250 * red_share) / 8) for red_share in vectors[:, 1] / (vectors[:, 0] + vectors[:, 1])}
+
+    indexed, asked = photographs(crops.rows), photographs(crops.queries)
+    assert (len(crops.rows), len(crops.queries)) == (60, 8)
+    assert (len(indexed), len(asked)) == (18, 2)
+    assert not indexed & asked
+    assert indexed | asked == set(range(20))
+    assert {int(number) for number in words[:, 0]} <= indexed
 
 
 def test_the_whole_command(

@@ -94,6 +94,7 @@ def test_the_pipeline_command(
     assert [row["stage"] for row in stages.rows] == [*names, "index of 300 vectors"]
     assert all(number(row["items a second"]) > 0 for row in stages.rows)  # type: ignore[operator]
     assert 0 < number(packing.rows[0]["ingest reaches"]) < 150  # type: ignore[operator]
+    assert number(stages.rows[-1]["recall@10 at ef 50"]) > 0.9  # type: ignore[operator]
     assert "Stages perfectly packed" in capsys.readouterr().out
 
 

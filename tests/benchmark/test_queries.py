@@ -5,6 +5,7 @@ import pytest
 
 from fakes import COLOURS, ColourEncoder, paint
 from semantic_media_search.benchmark.engine.results import Result
+from semantic_media_search.benchmark.queries import QueryBenchmark
 from semantic_media_search.cli import main
 from semantic_media_search.cli.commands import models
 
@@ -25,6 +26,8 @@ def test_the_plans_options_lines_and_schema(library: Path, capsys: pytest.Captur
     options = ["--queries", "a red cat", "blue", "--ef-search", "32", "64", "--k", "5", "--repeat", "3"]
     assert main(["benchmark", "queries", *options, "--output", str(output)]) == 0
     printed = capsys.readouterr().out
+    assert ", load " in printed
+    assert f"Written to {output}" in printed
     for line in ("Average search latency: ", "P95 search latency: ", "HNSW recall@5 vs brute-force: 1.00"):
         assert line in printed
     document = json.loads(output.read_text())
@@ -64,6 +67,11 @@ def test_random_queries_and_a_file_of_queries(library: Path, capsys: pytest.Capt
     printed = capsys.readouterr().out
     assert "ef_search 24, 20 queries" in printed
     assert "P99 search latency: " in printed
+    stored = Result.read(library / "data" / "benchmarks" / "queries.json")
+    assert (stored.environment["repeat"], "load" in stored.environment) == (1, True)
+    assert main(["benchmark", "queries", "--random", "4", "--repeat", "5", "--ef-search", "24"]) == 0
+    (section,) = Result.read(library / "data" / "benchmarks" / "queries.json").sections
+    assert all(len(row["mean of all queries"].repeats) == 5 for row in section.rows)
     (library / "queries.txt").write_text("red\n\ngreen\n")
     assert main(["benchmark", "queries", "--queries-file", "queries.txt"]) == 0
     assert "ef_search 32, 2 queries" in capsys.readouterr().out
@@ -71,12 +79,25 @@ def test_random_queries_and_a_file_of_queries(library: Path, capsys: pytest.Capt
 
 def test_the_build_is_measured_elsewhere(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(path for path in (library / "data").rglob("*") if path.suffix != ".sqlite-shm")
-    assert main(["benchmark", "queries", "--queries", "red", "--measure-build"]) == 0
-    assert "24 vectors" in capsys.readouterr().out.splitlines()[-1]
+    assert main(["benchmark", "queries", "--queries", "red", "--measure-build", "--output", "out.json"]) == 0
+    assert "embed and index 24 vectors" in capsys.readouterr().out
+    assert json.loads((library / "out.json").read_text())["build"]["vectors"] == 24
     after = sorted(path for path in (library / "data").rglob("*") if path.suffix != ".sqlite-shm")
     assert [path for path in after if "catalog" not in path.name] == [
         p for p in before if "catalog" not in p.name
     ]
+
+
+def test_percentiles_are_over_every_repeat() -> None:
+    times = [[1.0, 1.0, 100.0], [2.0, 2.0, 2.0]]
+    rows = [
+        {"ef_search": 32, "recall": 1.0, "hnsw_ms": median, "brute_ms": 4.0, "speedup": 4.0 / median}
+        for median in (1.0, 2.0)
+    ]
+    found = QueryBenchmark(5, 1.0, rows, {0: times, 32: times}).to_json()["aggregates"]["32"]
+    assert found["avg_hnsw_ms"] == 1.5
+    assert found["p50_hnsw_ms"] == 2.0
+    assert found["p99_hnsw_ms"] > 90
 
 
 @pytest.mark.parametrize(
@@ -85,6 +106,8 @@ def test_the_build_is_measured_elsewhere(library: Path, capsys: pytest.CaptureFi
         (("--ef-search", "4", "--k", "5"), "ef_search 4 is below k 5"),
         (("--queries-file", "absent.txt"), "absent.txt"),
         (("--repeat", "0"), "--repeat"),
+        (("--random", "5", "--queries", "red"), "--random takes the place of --queries"),
+        (("--random", "5", "--queries-file", "absent.txt"), "--random takes the place of --queries"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(

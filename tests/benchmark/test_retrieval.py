@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from semantic_media_search.benchmark.__main__ import main
+from semantic_media_search.benchmark.engine.results import Result
 from semantic_media_search.benchmark.retrieval import average_precision, ndcg, score_retrieval
 from semantic_media_search.benchmark.retrieval_sets import read_retrieval_set
 from semantic_media_search.errors import ConfigError, VectorError
@@ -112,6 +113,67 @@ def test_other_layouts(tmp_path):
     assert read_retrieval_set(path).queries[0].files == ("a.jpg", "b.jpg")
 
 
+TOKENS = "a.jpg#0\ta cat\na.jpg#1\ta tabby\nb.jpg#0\ta dog\n"
+WITHOUT_SPLITS = {
+    "coco": json.dumps(
+        {"images": [{"id": 7, "file_name": "a.jpg"}], "annotations": [{"image_id": 7, "caption": "x"}]}
+    ),
+    "queries": json.dumps([{"kind": "hypernym", "query": "a pet", "relevant": ["a.jpg"]}]),
+    "token file": TOKENS,
+    "csv": "image,caption\na.jpg,a cat\n",
+}
+
+
+@pytest.mark.parametrize("layout", WITHOUT_SPLITS)
+def test_a_split_of_a_layout_without_splits_is_refused(tmp_path, layout):
+    path = tmp_path / "set"
+    path.write_text(WITHOUT_SPLITS[layout], encoding="utf-8")
+    assert read_retrieval_set(path).queries
+    with pytest.raises(ConfigError, match=r"--split dev: .*set has no splits"):
+        read_retrieval_set(path, "dev")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'image,caption\na.jpg,A cat .\na.jpg,"A cat , ""Tom"" ."\nb.jpg,A dog, wet .\n',
+        '\ufeffimage,caption\r\na.jpg,A cat .\r\na.jpg,"A cat , ""Tom"" ."\r\nb.jpg,A dog, wet .\r\n',
+        'image_name,comment_number,comment\na.jpg,0,A cat .\na.jpg,1,"A cat , ""Tom"" ."\nb.jpg,0,"A dog, wet ."\n',
+        'image_name| comment_number| comment\na.jpg| 0| A cat .\na.jpg| 1| A cat , "Tom" .\nb.jpg| 4   A dog, wet .\n',
+        'a.jpg#0\tA cat .\na.jpg#1\tA cat , "Tom" .\nb.jpg#0\tA dog, wet .\n',
+    ],
+)
+def test_captions_in_lines_as_flickrs_sets_have_them(tmp_path, content):
+    path = tmp_path / "captions.txt"
+    path.write_text(content, encoding="utf-8", newline="")
+    assert [(query.files, query.text) for query in read_retrieval_set(path).queries] == [
+        (("a.jpg",), "A cat ."),
+        (("a.jpg",), 'A cat , "Tom" .'),
+        (("b.jpg",), "A dog, wet ."),
+    ]
+
+
+def test_lists_say_which_photographs_are_of_a_split(tmp_path):
+    path = tmp_path / "Flickr8k.token.txt"
+    path.write_text(TOKENS, encoding="utf-8")
+    (tmp_path / "Flickr_8k.devImages.txt").write_text("b.jpg\n", encoding="utf-8")
+    (tmp_path / "test.txt").write_text("a\n", encoding="utf-8")  # Flickr30k's lists leave the ending out
+    assert read_retrieval_set(path, "dev").files == ("b.jpg",)
+    assert read_retrieval_set(path, str(tmp_path / "test.txt")).files == ("a.jpg",)
+    with pytest.raises(ConfigError, match=r"\*\.valImages\.txt"):
+        read_retrieval_set(path, "val")
+
+
+@pytest.mark.parametrize(
+    "content", ["image,caption\na.jpg\n", "image_name| comment_number| comment\na.jpg\n"]
+)
+def test_broken_lines_are_refused(tmp_path, content):
+    path = tmp_path / "set"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigError, match="line 2"):
+        read_retrieval_set(path)
+
+
 def test_labels_gather_their_photographs_and_a_tenth_is_held_out(tmp_path):
     path = tmp_path / "texts.json"
     items = [
@@ -139,11 +201,17 @@ def test_the_command_measures_the_starter_model(tmp_path, capsys):
     captions = tmp_path / "captions.json"
     names = ("red", "blue", "gone")
     captions.write_text(json.dumps([{"file": f"{n}.jpg", "split": "dev", "captions": [n]} for n in names]))
-    assert main(["retrieval", "--photos", str(tmp_path), "--captions", str(captions), "--split", "dev"]) == 0
+    output = tmp_path / "retrieval.json"
+    asked = ["retrieval", "--photos", str(tmp_path), "--captions", str(captions), "--split", "dev"]
+    assert main([*asked, "--output", str(output)]) == 0
     said = capsys.readouterr().out
     assert "left out 1 of 3" in said
     assert "R@5 100.0" in said
     assert "2 queries, 2 photographs" in said
+    stored = Result.read(output)
+    assert {"date", "processor", "load", "model", "split", "captions"} <= set(stored.environment)
+    (row,) = stored.sections[0].rows
+    assert (row["kind"], row["R@5"], row["queries"], row["photographs"]) == ("caption", 100, 2, 2)
 
 
 def test_the_command_names_what_is_missing(tmp_path, capsys):

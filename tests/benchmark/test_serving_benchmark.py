@@ -1,13 +1,17 @@
 """`media-search benchmark start`, `serve` and `size` on a library of a few painted pictures."""
 
+import sys
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from fakes import COLOURS, paint
 from semantic_media_search.benchmark.engine.figures import number
 from semantic_media_search.benchmark.engine.results import Result
+from semantic_media_search.benchmark.serving import processes
+from semantic_media_search.benchmark.serving.library import recall_note, recall_of
 from semantic_media_search.benchmark.serving.processes import get, run_program, serving
 from semantic_media_search.cli import main
 from semantic_media_search.errors import LibraryError
@@ -35,6 +39,9 @@ def test_start(library: Path) -> None:
     assert times["python, doing nothing"] < times["media-search search"] < 60
     assert len(times) == 6
     assert any("nothing is compiled" in note for note in section.notes)
+    searches = {row["process"]: row["recall"] for row in section.rows if row["recall"] is not None}
+    assert len(searches) == 3
+    assert set(searches.values()) == {1.0}
 
 
 def test_serve(library: Path) -> None:
@@ -51,6 +58,48 @@ def test_serve(library: Path) -> None:
         p50, p95, p99 = (number(row[column]) for column in ("p50", "p95", "p99"))
         assert 0 < p50 <= p95 <= p99  # type: ignore[operator]
         assert number(row["throughput"]) > 0  # type: ignore[operator]
+        assert row["recall"] == 1
+    assert any("its searches are exact" in note for note in section.notes)
+
+
+def test_recall_is_that_of_the_generation() -> None:
+    generation = SimpleNamespace(ef_search=80, recall=0.98765)
+    view = SimpleNamespace(index=object(), generation=generation)
+    assert recall_of(view) == 0.9877  # type: ignore[arg-type]
+    assert "at ef 80; recall against exact search, measured after the build: 0.9877" in recall_note(view)  # type: ignore[arg-type]
+    generation.recall = None
+    assert recall_of(view) is None  # type: ignore[arg-type]
+    assert "was not measured" in recall_note(view)  # type: ignore[arg-type]
+
+
+def test_a_server_that_says_much_is_not_stopped_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "server.py"
+    script.write_text(
+        "import socket, sys\n"
+        "with socket.create_server(('127.0.0.1', 0)) as listener:\n"
+        "    port = listener.getsockname()[1]\n"
+        "    print(f'Serving http://127.0.0.1:{port} until Ctrl-C', file=sys.stderr, flush=True)\n"
+        "    for _ in range(20_000):\n"
+        "        print('a message that nobody waits for', file=sys.stderr)\n"
+        "    connection, _ = listener.accept()\n"
+        "    connection.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok')\n"
+        "    connection.recv(1000)\n"
+        "    connection.close()\n"
+        "    sys.stdin.read()\n"
+    )
+    monkeypatch.setattr(processes, "_PROGRAM", (sys.executable, str(script)))
+    with serving(tmp_path) as server, closing(server.connect()) as connection:
+        assert get(connection, "/") == b"ok"
+
+
+def test_a_server_that_does_not_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "server.py"
+    script.write_text("import sys\nsys.exit('no room for a library')\n")
+    monkeypatch.setattr(processes, "_PROGRAM", (sys.executable, str(script)))
+    with pytest.raises(LibraryError, match="ended with code 1: no room for a library"), serving(tmp_path):
+        pass
 
 
 def test_size(library: Path) -> None:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from semantic_media_search.benchmark import retrieval_command
+from semantic_media_search.config import Settings
 from semantic_media_search.errors import MediaSearchError
 
 
@@ -14,7 +15,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     retrieval_command.add_arguments(commands.add_parser("retrieval", help="how well words find photographs"))
     try:
-        retrieval_command.run(parser.parse_args(argv), _say)
+        retrieval_command.run(parser.parse_args(argv), Settings(), _say)
     except MediaSearchError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -8,7 +8,7 @@ from semantic_media_search.benchmark.kinds import module_of
 from semantic_media_search.config import Settings
 from semantic_media_search.errors import MediaSearchError
 
-_ORDER = ("media", "pipeline", "ingest", "start", "serve", "size", "index")
+_ORDER = ("queries", "retrieval", "media", "pipeline", "ingest", "start", "serve", "size", "index")
 _SMALL = {
     "media": ["--count", "4", "--seconds", "10", "--rounds", "3"],
     "pipeline": ["--count", "80", "--vectors", "5000"],
@@ -17,12 +17,26 @@ _SMALL = {
     "serve": ["--rounds", "3", "--requests", "320"],
     "index": ["--scale", "small"],
 }
-_FULL = {"index": ["--scale", "full"]}
+_FULL = {
+    "queries": ["--random", "1000", "--repeat", "5"],
+    "media": ["--count", "12", "--seconds", "60", "--rounds", "7"],
+    "pipeline": ["--count", "320", "--vectors", "100000", "--rounds", "5"],
+    "ingest": ["--count", "128", "--rounds", "5"],
+    "start": ["--rounds", "9"],
+    "serve": ["--rounds", "9", "--requests", "1280"],
+    "size": ["--rounds", "5"],
+    "index": ["--scale", "full"],
+}
 _PASSED_ON = {
-    "index": ("photos", "captions", "sentences"),
+    "retrieval": ("photos", "captions", "split"),
+    "index": ("photos", "captions", "split", "sentences"),
     "media": ("pictures",),
     "pipeline": ("pictures",),
     "ingest": ("pictures", "model"),
+}
+_NEEDS = {
+    "ingest": (("model",), "give --model FOLDER; `python training/export_clip.py random FOLDER` makes one"),
+    "retrieval": (("photos", "captions"), "give --photos DIR and --captions FILE"),
 }
 
 
@@ -37,8 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sentences", metavar="FILE", help="for `index`: one a line (default: WordNet's glosses)"
     )
-    parser.add_argument("--photos", metavar="DIR", help="for `index`: photographs, to ask for in words")
+    parser.add_argument(
+        "--photos", metavar="DIR", help="for `index` and `retrieval`: photographs, to ask for in words"
+    )
     parser.add_argument("--captions", metavar="FILE", help="their captions")
+    parser.add_argument("--split", help="only this split of the captions, e.g. dev, test, held-out")
     parser.add_argument(
         "--output", type=Path, default=Path("data/benchmarks"), metavar="DIR", help="default %(default)s"
     )
@@ -52,8 +69,9 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
         if kind not in arguments.only:
             continue
         say(f"\n#### benchmark {kind}")
-        if kind == "ingest" and arguments.model is None:
-            say("left out: give --model FOLDER; `python training/export_clip.py random FOLDER` makes one")
+        needed, advice = _NEEDS.get(kind, ((), ""))
+        if any(getattr(arguments, name) is None for name in needed):
+            say(f"left out: {advice}")
             continue
         output = arguments.output / f"{kind}.json"
         module = module_of(kind)

@@ -4,6 +4,11 @@ from importlib import import_module
 from typing import Any
 
 KINDS = {
+    "queries": ("query_command", "searches on the library, by the graph and exactly: the plan's benchmark"),
+    "retrieval": (
+        "retrieval_command",
+        "how well words find photographs, for any model and any folder of captioned photographs",
+    ),
     "index": ("index.command", "the index beside other libraries' on the same vectors, and under every load"),
     "media": ("media.media_command", "reading photos and videos, beside Pillow and OpenCV"),
     "pipeline": ("media.pipeline_command", "each stage from file to index, and how well ingest packs them"),

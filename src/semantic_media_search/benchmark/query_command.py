@@ -1,7 +1,6 @@
 """The command line of the plan's benchmark: its options, its printed lines, its JSON."""
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -9,17 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from semantic_media_search.benchmark.engine.results import SCHEMA
-from semantic_media_search.benchmark.environment import environment
+from semantic_media_search.benchmark.engine.session import Say, Session
 from semantic_media_search.benchmark.queries import (
     QueryBenchmark,
     measure_queries,
     measure_random,
     require_ef,
 )
+from semantic_media_search.config import Settings
+from semantic_media_search.embeddings import Encoder, load_encoder
 from semantic_media_search.errors import ConfigError
 from semantic_media_search.library import Library
 from semantic_media_search.search.sample_queries import SAMPLE_QUERIES
+
+EncoderLoader = Callable[[str], Encoder]
 
 DEFAULT_EFS = (32, 64, 128)
 DEFAULT_QUERIES = SAMPLE_QUERIES[:10]
@@ -31,56 +33,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--queries", nargs="+", metavar="TEXT", help="searches to measure (default: ten samples)"
     )
     parser.add_argument("--queries-file", type=Path, metavar="FILE", help="a file with one search a line")
-    parser.add_argument("--random", type=int, metavar="N", help="N random queries in place of texts")
+    parser.add_argument(
+        "--random", type=int, metavar="N", help="N random queries; not together with --queries"
+    )
     parser.add_argument("--ef-search", type=int, nargs="+", default=list(DEFAULT_EFS), help="each at least k")
     parser.add_argument("--k", type=int, default=10, help="results a search (default 10)")
-    parser.add_argument("--repeat", type=int, default=3, help="times each search is made; the median counts")
+    parser.add_argument(
+        "--repeat", type=int, help="times each search is made (default 3, with --random 1); all count"
+    )
     parser.add_argument(
         "--measure-build",
         action="store_true",
         help="also embed and index everything anew in a temporary folder",
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the figures as JSON")
+    parser.add_argument(
+        "--output", type=Path, default=Path("data/benchmarks/queries.json"), metavar="FILE",
+        help="the figures as JSON (default %(default)s)",
+    )  # fmt: skip
 
 
 def run(
     arguments: argparse.Namespace,
-    library: Library,
-    say: Callable[[str], None],
-    scratch: Callable[[Path], Library],
+    settings: Settings,
+    say: Say,
+    encoder: EncoderLoader | None = None,
 ) -> None:
-    """Measure, print and write. `scratch` makes a library in another folder with the same settings.
+    """Measure, print and write. `encoder` loads a model by its name.
 
-    Raises QueryError for an ef below k, ConfigError for a file without queries.
+    Raises QueryError for an ef below k, ConfigError for a file without queries and for random queries beside texts.
     """
     require_ef(arguments.ef_search, arguments.k)
-    if arguments.repeat < 1 or (arguments.random is not None and arguments.random < 1):
+    random, repeat = arguments.random, arguments.repeat
+    if random is not None and (arguments.queries or arguments.queries_file):
+        raise ConfigError("--random takes the place of --queries and --queries-file: give one of them")
+    if repeat is None:
+        repeat = 1 if random is not None else 3
+    if repeat < 1 or (random is not None and random < 1):
         raise ConfigError("--repeat and --random take a number of at least 1")
+    queries = [] if random is not None else _queries(arguments)
+    library = Library(settings, encoder or (lambda name: load_encoder(name, threads=settings.threads)))
     view = library.view()
-    if arguments.random is not None:
-        result = measure_random(view, arguments.random, arguments.ef_search, arguments.k)
+    session = Session(
+        "queries",
+        say,
+        arguments.output,
+        model=view.generation.model.name,
+        frames=view.frame_count,
+        dim=view.store.dim,
+        rows=view.store.rows,
+        queries=random or len(queries),
+        repeat=repeat,
+    )
+    if random is not None:
+        result = measure_random(view, random, arguments.ef_search, arguments.k, repeat)
     else:
-        queries = _queries(arguments)
-        result = measure_queries(view, queries, arguments.ef_search, arguments.k, arguments.repeat)
-    document = result.to_json() | {
-        "environment": environment(
-            model=view.generation.model.name,
-            frames=view.frame_count,
-            dim=view.store.dim,
-            rows=view.store.rows,
-        ),
-        "schema": SCHEMA,
-        "benchmark": "queries",
-        "sections": [result.section().to_json()],
-    }
+        result = measure_queries(view, queries, arguments.ef_search, arguments.k, repeat)
+    session.result.further = result.to_json()
     if arguments.measure_build:
-        document["build"] = _measure_build(library, scratch)
-    for line in _lines(result, document):
+        session.result.further["build"] = _measure_build(library)
+    for line in _lines(result, session.result.further):
         say(line)
-    if arguments.output is not None:
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        arguments.output.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        say(f"Written to {arguments.output}")
+    session.add(result.section())
+    session.close()
 
 
 def _queries(arguments: argparse.Namespace) -> list[str]:
@@ -97,11 +111,11 @@ def _queries(arguments: argparse.Namespace) -> list[str]:
     return queries or list(DEFAULT_QUERIES)
 
 
-def _measure_build(library: Library, scratch: Callable[[Path], Library]) -> dict[str, float]:
+def _measure_build(library: Library) -> dict[str, float]:
     """Seconds that it takes to read, embed and index the library's folders anew."""
     model = library.view().generation.model.name
     with tempfile.TemporaryDirectory() as folder:
-        fresh = scratch(Path(folder) / "library")
+        fresh = Library(replace(library.settings, library=Path(folder) / "library"), library.encoder)
         fresh.adopt_roots(library.roots())
         began = time.perf_counter()
         fresh.ingest()
@@ -116,13 +130,7 @@ def _measure_build(library: Library, scratch: Callable[[Path], Library]) -> dict
 
 
 def _lines(result: QueryBenchmark, document: dict[str, Any]) -> list[str]:
-    where = document["environment"]
-    lines = [
-        (
-            f"{where['date']}  {where['processor']}, {where['cores']} cores; {where['model']}, "
-            f"{where['rows']} vectors of {where['dim']} dimensions; numba {where.get('numba')}"
-        ),
-    ]
+    lines = []
     if result.encode_ms:
         lines.append(f"Average query encoding: {result.encode_ms:.2f}ms")
     for ef, row in document["aggregates"].items():
@@ -144,8 +152,3 @@ def _lines(result: QueryBenchmark, document: dict[str, Any]) -> list[str]:
             f"{build['vectors']} vectors"
         )
     return lines
-
-
-def scratch_like(library: Library) -> Callable[[Path], Library]:
-    """Makes libraries with the settings and encoders of another one."""
-    return lambda folder: Library(replace(library.settings, library=folder), library.encoder)

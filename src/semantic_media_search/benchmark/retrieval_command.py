@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from semantic_media_search.benchmark.engine.figures import Row
+from semantic_media_search.benchmark.engine.results import Section
+from semantic_media_search.benchmark.engine.session import Say, Session
 from semantic_media_search.benchmark.retrieval import NDCG_AT, RECALL_AT, RetrievalFigures, score_retrieval
 from semantic_media_search.benchmark.retrieval_sets import RetrievalSet, read_retrieval_set
-from semantic_media_search.config import STARTER_MODEL_NAME
+from semantic_media_search.config import STARTER_MODEL_NAME, Settings
 from semantic_media_search.embeddings import Encoder, load_encoder
 from semantic_media_search.errors import ConfigError
 
@@ -25,13 +28,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default=STARTER_MODEL_NAME, metavar="NAME", help="a model's name or folder"
     )
+    parser.add_argument(
+        "--output", type=Path, default=Path("data/benchmarks/retrieval.json"), metavar="FILE",
+        help="default %(default)s",
+    )  # fmt: skip
 
 
-def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> None:
-    """Measure and say, one line for each kind of query. Raises what the model and the files raise."""
+def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
+    """Measure, print, write: one line for each kind of query. Raises what the model and the files raise."""
     wanted = read_retrieval_set(arguments.captions, arguments.split)
-    for kind, figures in measure(load_encoder(arguments.model), arguments.photos, wanted, say):
+    encoder = load_encoder(arguments.model, threads=settings.threads)
+    session = Session(
+        "retrieval",
+        say,
+        arguments.output,
+        model=encoder.name,
+        fingerprint=encoder.info.fingerprint,
+        captions=arguments.captions.name,
+        split=arguments.split or "all",
+        photos=len(wanted.files),
+        queries=len(wanted.queries),
+    )
+    rows: list[Row] = []
+    for kind, figures in measure(encoder, arguments.photos, wanted, say):
         say(f"{kind}: {describe(figures)}")
+        rows.append(_row(kind, figures))
+    title = f"Photographs found by words: {arguments.captions.name}"
+    session.add(Section("retrieval", title, ("kind",), rows, ["Shares are in percent."]))
+    session.close()
+
+
+def _row(kind: str, figures: RetrievalFigures) -> Row:
+    return {
+        "kind": kind,
+        **{f"R@{k}": round(100 * figures.recall[k], 2) for k in RECALL_AT},
+        "median rank": float(figures.median_rank),
+        "mAP": round(100 * figures.mean_average_precision, 2),
+        f"nDCG@{NDCG_AT}": round(100 * figures.ndcg, 2),
+        "queries": figures.queries,
+        "photographs": figures.pictures,
+    }
 
 
 def describe(figures: RetrievalFigures) -> str:

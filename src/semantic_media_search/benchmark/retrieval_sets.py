@@ -9,6 +9,11 @@ Understood, told apart by their content:
 - Karpathy's splits: `{images: [{filename, filepath?, split, sentences: [{raw}]}]}`
 - COCO captions: `{images: [{id, file_name}], annotations: [{image_id, caption}]}`
 - Flickr8k's token file: lines `photo.jpg#0<TAB>caption`
+- the same sets as Kaggle has them: `captions.txt` with the header `image,caption`, `results.csv` with the header
+  `image_name| comment_number| comment`
+
+COCO's file and lists of queries have no splits. Those of lines have them where a list says which photographs are of
+one: `Flickr_8k.devImages.txt` beside the captions is the split `dev`, and a list anywhere else is named by its path.
 """
 
 import json
@@ -18,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from semantic_media_search.benchmark.caption_lines import captions_of_lines, split_of_list
 from semantic_media_search.errors import ConfigError
 
 HELD_OUT_SPLIT = "held-out"
@@ -44,14 +50,15 @@ class RetrievalSet:
 def read_retrieval_set(path: Path, split: str | None = None) -> RetrievalSet:
     """Read a set; `split` keeps the photographs of one split only.
 
-    Raises ConfigError for a file of no known layout, and for a split that the file does not have.
+    Raises ConfigError for a file of no known layout, for one that has no splits where one is asked for, and for a
+    split that the file does not have.
     """
     try:
-        content = path.read_text(encoding="utf-8")
+        content = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the captions file {path}: {error}") from error
     try:
-        queries = tuple(_merged(_queries(content, split)))
+        queries = tuple(_merged(_queries(path, content, split)))
     except (LookupError, TypeError, AttributeError) as error:
         raise ConfigError(
             f"{path} is in none of the layouts known ({error!r}); see {__name__} for those"
@@ -62,15 +69,19 @@ def read_retrieval_set(path: Path, split: str | None = None) -> RetrievalSet:
     return RetrievalSet(tuple(files), queries)
 
 
-def _queries(content: str, split: str | None) -> Iterator[RetrievalQuery]:
+def _queries(path: Path, content: str, split: str | None) -> Iterator[RetrievalQuery]:
     try:
         document: Any = json.loads(content)
     except ValueError:
-        yield from _token_lines(content)
+        yield from _lines(path, content, split)
         return
-    if isinstance(document, dict):
-        yield from _coco(document) if "annotations" in document else _karpathy(document["images"], split)
+    if isinstance(document, dict) and "annotations" in document:
+        _require_no_split(path, split, "COCO has a file of its own for each split: give that one")
+        yield from _coco(document)
+    elif isinstance(document, dict):
+        yield from _karpathy(document["images"], split)
     elif "query" in document[0]:
+        _require_no_split(path, split, "a list of queries has none")
         for item in document:
             yield RetrievalQuery(item["kind"], item["query"], tuple(item["relevant"]))
     elif "texts" in document[0]:
@@ -80,6 +91,11 @@ def _queries(content: str, split: str | None) -> Iterator[RetrievalQuery]:
             if split in (None, item["split"]):
                 for caption in item["captions"]:
                     yield RetrievalQuery("caption", caption, (item["file"],))
+
+
+def _require_no_split(path: Path, split: str | None, why: str) -> None:
+    if split is not None:
+        raise ConfigError(f"--split {split}: {path} has no splits ({why}); leave --split out")
 
 
 def _labelled(items: list[dict[str, Any]], split: str | None) -> Iterator[RetrievalQuery]:
@@ -106,15 +122,16 @@ def _coco(document: dict[str, Any]) -> Iterator[RetrievalQuery]:
         yield RetrievalQuery("caption", annotation["caption"].strip(), (names[annotation["image_id"]],))
 
 
-def _token_lines(content: str) -> Iterator[RetrievalQuery]:
-    for number, line in enumerate(content.splitlines(), start=1):
-        if not line.strip():
-            continue
-        place, tab, caption = line.partition("\t")
-        file, mark, _ = place.rpartition("#")
-        if not (tab and mark):
-            raise KeyError(f"line {number} is neither JSON nor `photo#number<TAB>caption`")
-        yield RetrievalQuery("caption", caption.strip(), (file,))
+def _lines(path: Path, content: str, split: str | None) -> Iterator[RetrievalQuery]:
+    captions = captions_of_lines(content)
+    wanted = None if split is None else split_of_list(path, split)
+    if split is not None and wanted is None:
+        next(captions, None)  # a file of no known layout is the worse news
+        why = f"no list *.{split}Images.txt lies beside it, and no file is called {split}"
+        _require_no_split(path, split, why)
+    for file, caption in captions:
+        if wanted is None or not wanted.isdisjoint((file, Path(file).stem)):
+            yield RetrievalQuery("caption", caption, (file,))
 
 
 def _merged(queries: Iterator[RetrievalQuery]) -> Iterator[RetrievalQuery]:

@@ -30,6 +30,12 @@ _FEW_REPEATS = 40.0
 
 BETTER, WORSE, WITHIN_NOISE, UNKNOWN = "better", "worse", "within noise", "measured too seldom to say"
 CHANGED = "changed"
+_MUST_AGREE = (
+    *("processor", "cores", "system", "threads", "cores_used"),
+    *("model", "fingerprint", "vectors", "rows", "dim", "frames", "scale", "M", "ef_construction"),
+    *("photos", "captions", "split", "queries", "count", "max_side"),
+)
+"""Facts of the environment that two runs have to share: the machine, the model, and what was measured on."""
 _TIMED_UNITS = ("s", "ms", "us", "/s")
 
 
@@ -66,6 +72,21 @@ def compare(before: Result, after: Result) -> list[Difference]:
         for section in after.sections
         if section.name in sections
         for difference in _compare_sections(sections[section.name], section, machine)
+    ]
+
+
+def incomparable(before: Result, after: Result) -> list[str]:
+    """What was not alike in two runs so that differences say nothing of the program: machine, model, data, in words."""
+    reasons = [
+        f"{name}: {before.environment.get(name)} and {after.environment.get(name)}"
+        for name in _MUST_AGREE
+        if before.environment.get(name) != after.environment.get(name)
+    ]
+    titles = {section.name: section.title for section in before.sections}
+    return reasons + [
+        f"{section.name}: {titles[section.name]!r} and {section.title!r}"
+        for section in after.sections
+        if titles.get(section.name, section.title) != section.title
     ]
 
 

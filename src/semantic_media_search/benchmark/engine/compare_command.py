@@ -13,10 +13,12 @@ from semantic_media_search.benchmark.engine.compare import (
     WORSE,
     Machine,
     compare,
+    incomparable,
 )
 from semantic_media_search.benchmark.engine.results import Result
 from semantic_media_search.benchmark.engine.session import Say
 from semantic_media_search.config import Settings
+from semantic_media_search.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("before", type=Path, metavar="BEFORE.json")
     parser.add_argument("after", type=Path, metavar="AFTER.json")
     parser.add_argument("--all", action="store_true", help="also say what did not change beyond the noise")
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="compare runs on other data, by another model or on another machine",
+    )
 
 
 def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
@@ -31,6 +38,11 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
     del settings
     before, after = Result.read(arguments.before), Result.read(arguments.after)
     differences = compare(before, after)
+    if (reasons := incomparable(before, after)) and not arguments.force:
+        raise ConfigError(
+            "these two runs did not measure the same on the same machine; --force compares them all the same:\n  "
+            + "\n  ".join(reasons)
+        )
     for name in sorted({*before.environment, *after.environment} - {"calibration", "load_after"}):
         old, new = before.environment.get(name), after.environment.get(name)
         if old != new:

@@ -70,15 +70,19 @@ class Section:
 
 @dataclass(slots=True)
 class Result:
-    """One run of one benchmark: where and with what (`environment`), and what it found."""
+    """One run of one benchmark: where and with what (`environment`), and what it found.
+
+    `further` are keys of the file that no reader here needs.
+    """
 
     benchmark: str
     environment: dict[str, Any]
     sections: list[Section] = field(default_factory=list)
+    further: dict[str, Any] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Write the result as JSON, beside its place first."""
-        document = {
+        document = self.further | {
             "schema": SCHEMA,
             "benchmark": self.benchmark,
             "environment": self.environment,

@@ -1,8 +1,11 @@
 """Timing jobs in turns, so that what else the machine does meets all of them alike."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import ceil
+from typing import TypeVar
+
+Name = TypeVar("Name")
 
 
 def in_turns(
@@ -23,13 +26,19 @@ def in_turns(
                 often[name] = max(1, ceil(at_least / max(seconds_of(jobs[name]), 1e-9)))
     times: dict[str, list[float]] = {name: [] for name in names}
     for number in range(rounds):
-        first = number % len(names)
-        for name in names[first:] + names[:first]:
+        for name in turns(names, number):
             began = time.perf_counter()
             for _ in range(often[name]):
                 jobs[name]()
             times[name].append((time.perf_counter() - began) / often[name])
     return times
+
+
+def turns(names: Iterable[Name], number: int) -> list[Name]:
+    """The order of a round's turns: the one that goes first changes from round to round."""
+    order = list(names)
+    first = number % max(1, len(order))
+    return order[first:] + order[:first]
 
 
 def seconds_of(job: Callable[[], object]) -> float:

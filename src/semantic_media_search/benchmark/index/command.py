@@ -86,6 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--captions", type=Path, metavar="FILE", help="their captions (see benchmark retrieval)"
     )
+    parser.add_argument("--split", help="only this split of the captions, e.g. dev, test, held-out")
     parser.add_argument(
         "--peers", nargs="*", default=PACKAGES, metavar="PACKAGE", help=f"of {', '.join(PACKAGES)}"
     )
@@ -108,6 +109,8 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
     """Measure, print, write. Raises ConfigError for vectors or photographs that cannot be used."""
     if (arguments.photos is None) != (arguments.captions is None):
         raise ConfigError("--photos and --captions belong together: give both or neither")
+    if arguments.split is not None and arguments.captions is None:
+        raise ConfigError("--split chooses among the captions: give --photos and --captions as well")
     scale = SCALES[arguments.scale]
     rows, queries = arguments.rows or scale.rows, arguments.queries or scale.queries
     rounds, build_rounds = arguments.rounds or scale.rounds, arguments.build_rounds or scale.build_rounds
@@ -143,7 +146,9 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
         if arguments.photos is None:
             say("\nWords against photographs left out: give --photos DIR and --captions FILE")
             return
-        crops, words = captioned_crops(arguments.photos, arguments.captions, rows, queries, cache, say)
+        crops, words = captioned_crops(
+            arguments.photos, arguments.captions, arguments.split, rows, queries, cache, say
+        )
         session.add(cross_modal_section("photos", pair, crops, words, rounds))
 
     def measure_sweep() -> None:

@@ -10,7 +10,7 @@ from semantic_media_search.benchmark.engine.figures import Row, rate
 from semantic_media_search.benchmark.engine.results import Chart, Section
 from semantic_media_search.benchmark.index.contestants import EFS, Builder
 from semantic_media_search.benchmark.index.curves import Line, Point, curves, exact_top
-from semantic_media_search.benchmark.index.vectors import Vectors, cached, held_out
+from semantic_media_search.benchmark.index.vectors import Vectors, cached, held_apart
 from semantic_media_search.benchmark.retrieval_sets import read_retrieval_set
 from semantic_media_search.embeddings import STARTER_MODEL, Encoder, load_encoder
 from semantic_media_search.errors import ConfigError
@@ -20,6 +20,8 @@ from semantic_media_search.records import F32, U8
 PICTURES, WORDS = "like the rows", "words"
 _TARGETS = (0.95, 0.98, 0.99)
 _SMALLEST_CROP = 0.4
+_HELD_OUT = 0.1
+"""The share of the photographs that are only asked with."""
 
 
 def cross_modal_section(
@@ -70,19 +72,33 @@ def _words(effort: float | None) -> str:
 
 
 def captioned_crops(
-    photos: Path, captions: Path, rows: int, queries: int, cache: Path, say: Callable[[str], None]
+    photos: Path,
+    captions: Path,
+    split: str | None,
+    rows: int,
+    queries: int,
+    cache: Path,
+    say: Callable[[str], None],
 ) -> tuple[Vectors, F32]:
-    """The starter model's vectors of crops of photographs, and of their captions, float32 [Q, D].
+    """The starter model's vectors of crops of photographs, and of captions of the indexed ones, float32 [Q, D].
 
-    Raises ConfigError where none of the photographs is there.
+    Photographs are held out whole: the queries that are pictures are crops of photographs of which nothing is
+    indexed. Raises ConfigError where fewer than two of the photographs are there.
     """
-    wanted = read_retrieval_set(captions)
-    paths = [
-        path for file in wanted.files for path in (photos / file, photos / "images" / file) if path.is_file()
-    ]
-    if not paths:
-        raise ConfigError(f"{photos} holds none of the photographs that {captions} names; check --photos")
-    each = -(-(rows + queries) // len(paths))
+    wanted = read_retrieval_set(captions, split)
+    there = {
+        file: path
+        for file in wanted.files
+        for path in (photos / file, photos / "images" / file)
+        if path.is_file()
+    }
+    if len(there) < 2:
+        found = "none" if not there else "only one"
+        raise ConfigError(f"{photos} holds {found} of the photographs that {captions} names; check --photos")
+    lot = np.random.default_rng(8).permutation(len(there))
+    held = max(1, min(queries, round(len(there) * _HELD_OUT)))
+    each = max(-(-rows // (len(there) - held)), -(-queries // held))
+    paths = list(there.values())
     encoder = load_encoder(STARTER_MODEL)
     key = hashlib.sha256(
         "\n".join((encoder.info.fingerprint, str(each), *map(str, paths))).encode()
@@ -92,11 +108,25 @@ def captioned_crops(
         lambda: _encoded_crops(encoder, paths, each),
         f"{each} crops of each of {len(paths):,} photographs",
         say,
+    ).reshape(len(paths), each, -1)
+    indexed, asked = (
+        _drawn(crops[part].reshape(len(part) * each, -1), count)
+        for part, count in ((lot[held:], rows), (lot[:held], queries))
     )
-    texts = [query.text for query in wanted.queries]
+    names = list(there)
+    known = {names[at] for at in lot[held:]}
+    texts = [query.text for query in wanted.queries if known.intersection(query.files)]
     order = np.random.default_rng(5).permutation(len(texts))[:queries]
     words = encoder.encode_texts([texts[at] for at in order])
-    return held_out(crops, rows, queries, "starter vectors of crops of photographs"), words
+    source = f"starter vectors of crops of {len(known):,} photographs of {captions.name}"
+    source += f", split {split}" if split else ""
+    return held_apart(indexed, asked, source), words
+
+
+def _drawn(vectors: F32, count: int) -> F32:
+    """At most so many of the vectors, by a fixed lot."""
+    taken: F32 = vectors[np.random.default_rng(0).permutation(len(vectors))[:count]]
+    return taken
 
 
 def _encoded_crops(encoder: Encoder, paths: Sequence[Path], each: int) -> Iterator[F32]:

@@ -12,7 +12,7 @@ from semantic_media_search.benchmark.engine.figures import Figure, Row, rate, se
 from semantic_media_search.benchmark.engine.memory import MB, own_memory
 from semantic_media_search.benchmark.engine.results import Chart, Section
 from semantic_media_search.benchmark.engine.session import Say
-from semantic_media_search.benchmark.engine.timing import seconds_of
+from semantic_media_search.benchmark.engine.timing import seconds_of, turns
 from semantic_media_search.benchmark.index.contestants import REFERENCE, Builder, Contestant, K, Searcher
 from semantic_media_search.benchmark.index.vectors import Vectors
 from semantic_media_search.records import F32, I64
@@ -73,8 +73,9 @@ def build_in_turns(makers: Mapping[str, Builder], rows: F32, rounds: int, say: S
     contestants: dict[str, Contestant] = {}
     times: dict[str, list[float]] = {name: [] for name in makers}
     memory: dict[str, int | None] = {}
-    for _ in range(rounds):
-        for name, builder in makers.items():
+    for number in range(rounds):
+        for name in turns(makers, number):
+            builder = makers[name]
             contestants.pop(name, None)
             before = None if name in memory else own_memory()
             began = time.perf_counter()
@@ -84,8 +85,9 @@ def build_in_turns(makers: Mapping[str, Builder], rows: F32, rounds: int, say: S
             after = None if before is None else own_memory()
             memory.setdefault(name, None if before is None or after is None else after - before)
     return {
-        name: Built(contestant, times[name], memory.get(name), _disk(contestant))
-        for name, contestant in contestants.items()
+        name: Built(contestants[name], times[name], memory.get(name), _disk(contestants[name]))
+        for name in makers
+        if name in contestants
     }
 
 
@@ -104,11 +106,15 @@ class Line:
 
 
 def curves(lines: Mapping[str, Line], rounds: int) -> dict[str, list[Point]]:
-    """Each line's points. In each round all have their turn at their first effort, then at the next."""
+    """Each line's points. In each round all have their turn at their first effort, then at the next.
+
+    The line that goes first changes from round to round.
+    """
     found = {name: [line.point(effort) for effort in line.contestant.efforts] for name, line in lines.items()}
-    for _ in range(rounds):
+    for number in range(rounds):
         for step in range(max(len(points) for points in found.values())):
-            for name, points in found.items():
+            for name in turns(found, number):
+                points = found[name]
                 if step < len(points):
                     searcher = lines[name].contestant.at(points[step].effort)
                     _time(points[step], searcher, lines[name].vectors.queries)

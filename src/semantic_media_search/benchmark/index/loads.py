@@ -49,8 +49,22 @@ def filter_section(index: HNSWIndex, vectors: Vectors, rounds: int) -> Section:
         f"Filtered searches at ef {DEFAULT_EF}: {vectors.text}",
         ("which", "allowed"),
         rows,
-        [_EXACT_NOTE],
+        [_EXACT_NOTE, slower_note(rows)],
         [Chart("Time of a filtered search", "allowed", "time", "which", log_x=True, log_y=True)],
+    )
+
+
+def slower_note(rows: Sequence[Row]) -> str:
+    """For which filters exact search over the allowed rows is faster, where those lie gathered already."""
+    slower = [
+        f"{row['allowed']:,} ({row['which']}, {ratio.value:.2f}x)"
+        for row in rows
+        if isinstance(ratio := row["against exact, gathered"], Figure) and ratio.value < 1
+    ]
+    if not slower:
+        return "Never slower than exact search, rows gathered before or not."
+    return (
+        f"Slower than exact search over rows gathered before, at so many rows allowed: {', '.join(slower)}."
     )
 
 
@@ -145,6 +159,7 @@ def growth_section(vectors: Vectors, sizes: Sequence[int], dim: int, threads: in
                 "recall@10 at ef 50": round(at_default, 4),
                 "speed at 0.95": speed,
                 "bytes a vector in memory": round((held.bytes or 0) / size),
+                "in memory, MB": round((held.bytes or 0) / MB, 1),
                 "bytes a vector on disk": round(disk / size, 1),
                 "on disk, MB": round(disk / MB, 1),
                 "load": seconds(loads),
@@ -164,6 +179,7 @@ def growth_section(vectors: Vectors, sizes: Sequence[int], dim: int, threads: in
     ]
     charts = [
         Chart("Build time, s", "vectors", "build", log_x=True, log_y=True),
+        Chart("Memory beside the vectors, MB", "vectors", "in memory, MB", log_x=True, log_y=True),
         Chart("Queries a second at recall 0.95", "vectors", "speed at 0.95", log_x=True, log_y=True),
     ]
     return Section("growth", f"Growth: {vectors.source}, extended", ("vectors",), rows, notes, charts)

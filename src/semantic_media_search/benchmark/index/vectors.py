@@ -50,11 +50,32 @@ def held_out(vectors: F32, rows: int, queries: int, source: str) -> Vectors:
             f"{source}: {len(taken)} different vectors are too few to hold {queries} of them out as queries; "
             "give more vectors or ask for fewer --queries"
         )
-    norms = np.linalg.norm(taken, axis=1, keepdims=True)
+    taken = _normalised(taken, source)
+    return Vectors(taken[queries:], taken[:queries], source)
+
+
+def held_apart(rows: F32, queries: F32, source: str) -> Vectors:
+    """Rows and queries that were told apart already: copies are left out, and queries that are rows as well.
+
+    Raises ConfigError where no query is left.
+    """
+    rows, queries = (np.unique(np.array(one, dtype=np.float32), axis=0) for one in (rows, queries))
+    known = {row.tobytes() for row in rows}
+    queries = queries[[query.tobytes() not in known for query in queries]]
+    if not len(queries):
+        raise ConfigError(f"{source}: every query is a row as well; give other pictures")
+    random = np.random.default_rng(1)
+    for one in (rows, queries):
+        random.shuffle(one)
+    return Vectors(_normalised(rows, source), _normalised(queries, source), source)
+
+
+def _normalised(vectors: F32, source: str) -> F32:
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not (np.isfinite(norms).all() and norms.min() > 0):
         raise ConfigError(f"{source}: some vectors are zero or not finite")
-    taken /= norms
-    return Vectors(taken[queries:], taken[:queries], source)
+    divided: F32 = vectors / norms
+    return divided
 
 
 def vectors_of_file(path: Path) -> F32:

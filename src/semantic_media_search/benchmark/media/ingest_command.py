@@ -66,6 +66,7 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
         model="ViT-B/32, ONNX float32",
         photos=photo_kind(arguments),
         threads=threads,
+        count=arguments.count,
     )
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

@@ -69,7 +69,9 @@ def photo_kind(arguments: argparse.Namespace) -> str:
 
 def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
     """Measure, print, write."""
-    session = Session("media", say, arguments.output, photos=photo_kind(arguments), max_side=MAX_SIDE)
+    session = Session(
+        "media", say, arguments.output, photos=photo_kind(arguments), max_side=MAX_SIDE, count=arguments.count
+    )
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         photos = made_photos(arguments, folder, arguments.count)

@@ -12,6 +12,8 @@ from semantic_media_search.benchmark.engine.memory import MB, peak_memory, peak_
 from semantic_media_search.benchmark.engine.results import Chart, Section
 from semantic_media_search.benchmark.engine.session import Say, Session
 from semantic_media_search.benchmark.engine.timing import seconds_of
+from semantic_media_search.benchmark.index.contestants import K
+from semantic_media_search.benchmark.index.curves import exact_top, recall_of
 from semantic_media_search.benchmark.index.synthetic import clip_shaped
 from semantic_media_search.benchmark.media.clock import StageClock
 from semantic_media_search.benchmark.media.media_command import add_source_arguments, made_photos, photo_kind
@@ -19,11 +21,12 @@ from semantic_media_search.benchmark.media.samples import many_photos
 from semantic_media_search.benchmark.media.stages import StageTimes, measure_at_once
 from semantic_media_search.config import STARTER_MODEL_NAME, Settings
 from semantic_media_search.embeddings import Encoder, load_encoder
-from semantic_media_search.index.hnsw import HNSWIndex
+from semantic_media_search.index.hnsw import DEFAULT_EF, HNSWIndex
 from semantic_media_search.library import Library
 
 READING = "Reading photos"
 _DIFFERENT = 16
+_QUERIES = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +52,7 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
         arguments.output,
         model=arguments.model,
         photos=photo_kind(arguments),
+        count=arguments.count,
         cores_used=cores,
     )
     with tempfile.TemporaryDirectory() as place:
@@ -99,14 +103,17 @@ def stage_section(alone: Sequence[Mapping[str, StageTimes]], photos: int, vector
         times = [second for measured in alone for second in measured[stage].seconds]
         peaks = [held for measured in alone if (held := measured[stage].peak) is not None]
         rows.append(_stage_row(stage, photos, times, max(peaks, default=None)))
-    shaped = clip_shaped(vectors, 1, dim)[0].rows
+    made, _ = clip_shaped(vectors, _QUERIES, dim)
+    shaped = made.rows
     HNSWIndex(dim).build(shaped[:500])  # compiles
     times = []
     with peak_memory() as peak:
         for _ in range(max(3, len(alone))):
             index = HNSWIndex(dim)
             times.append(seconds_of(lambda index=index: index.build(shaped)))  # type: ignore[misc]
-    rows.append(_stage_row(f"index of {vectors:,} vectors", vectors, times, peak.bytes))
+    found = index.search_batch(made.queries, K, DEFAULT_EF)[0]
+    row = _stage_row(f"index of {vectors:,} vectors", vectors, times, peak.bytes)
+    rows.append(row | {f"recall@{K} at ef {DEFAULT_EF}": round(recall_of(made, found, exact_top(made)), 4)})
     return Section(
         "stages",
         "Each stage by itself, one thread",

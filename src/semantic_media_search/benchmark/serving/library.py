@@ -35,5 +35,23 @@ def open_session(
         vectors=view.store.rows,
         dim=view.store.dim,
         ef=view.generation.ef_search,
+        recall=recall_of(view),
     )
     return session, view
+
+
+def recall_of(view: LibraryView) -> float | None:
+    """The recall of this library's searches: 1 where they are exact, None where the graph's was not measured."""
+    recall = 1.0 if view.index is None else view.generation.recall
+    return None if recall is None else round(recall, 4)
+
+
+def recall_note(view: LibraryView) -> str:
+    """How the library's searches are answered, and with which recall."""
+    if view.index is None:
+        return (
+            "The library is so small that its searches are exact: nothing is compiled, and no index opened."
+        )
+    ef, recall = view.generation.ef_search, recall_of(view)
+    found = "was not measured" if recall is None else f"{recall:.4f}"
+    return f"Searches go by the graph at ef {ef}; recall against exact search, measured after the build: {found}."

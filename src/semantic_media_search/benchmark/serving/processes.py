@@ -2,10 +2,12 @@
 
 import http.client
 import os
-import socket
+import queue
+import re
 import subprocess
 import sys
-import time
+import threading
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,8 @@ from semantic_media_search.errors import LibraryError
 
 HOST = "127.0.0.1"
 _START_SECONDS = 120.0
+_SERVING = re.compile(r"Serving http://\S+:(\d+) ")
+_LINES_KEPT = 200
 _PROGRAM = (sys.executable, "-m", "semantic_media_search")
 
 
@@ -74,34 +78,49 @@ def serving(library: Path) -> Iterator[Server]:
 
     Raises LibraryError where it does not start.
     """
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
     process = subprocess.Popen(
-        [*_PROGRAM, "serve", "--library", str(library), "--port", str(port), "--quiet"],
+        [*_PROGRAM, "serve", "--library", str(library), "--host", HOST, "--port", "0"],
         env=child_environment(),
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
+    said: deque[str] = deque(maxlen=_LINES_KEPT)
+    port: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+    # A pipe that nobody empties would stop the server once it is full.
+    reader = threading.Thread(target=_read, args=(process, said, port), daemon=True)
+    reader.start()
     try:
-        _await(process, port)
-        yield Server(process.pid, port)
+        yield Server(process.pid, _await(process, said, port))
     finally:
         process.terminate()
-        process.communicate()
+        process.wait()
+        reader.join()
 
 
-def _await(process: "subprocess.Popen[str]", port: int) -> None:
-    began = time.monotonic()
-    while time.monotonic() - began < _START_SECONDS:
-        if process.poll() is not None:
-            said = process.stderr.read() if process.stderr else ""
-            raise LibraryError(f"the server ended with code {process.returncode}: {said.strip()[-500:]}")
-        try:
-            socket.create_connection((HOST, port), timeout=1).close()
-        except OSError:
-            time.sleep(0.005)
-        else:
-            return
-    raise LibraryError(f"the server did not listen within {_START_SECONDS:.0f} seconds")
+def _read(
+    process: "subprocess.Popen[str]", said: "deque[str]", port: "queue.SimpleQueue[int | None]"
+) -> None:
+    """Empty the server's messages to their end; the port that it names goes into the queue, None at the end."""
+    assert process.stderr is not None
+    with process.stderr as messages:
+        for line in messages:
+            said.append(line)
+            if (found := _SERVING.search(line)) is not None:
+                port.put(int(found[1]))
+    port.put(None)
+
+
+def _await(
+    process: "subprocess.Popen[str]", said: "deque[str]", port: "queue.SimpleQueue[int | None]"
+) -> int:
+    """The port, once the server has said where it listens: from then on connections wait for it in the system."""
+    try:
+        found = port.get(timeout=_START_SECONDS)
+    except queue.Empty:
+        raise LibraryError(f"the server did not listen within {_START_SECONDS:.0f} seconds") from None
+    if found is None:
+        message = "".join(said).strip()[-500:]
+        raise LibraryError(f"the server ended with code {process.wait()}: {message}")
+    return found

@@ -12,6 +12,7 @@ from semantic_media_search.benchmark.engine.figures import Figure, Row
 from semantic_media_search.benchmark.engine.memory import MB, tree_memory
 from semantic_media_search.benchmark.engine.results import Chart, Section
 from semantic_media_search.benchmark.engine.session import Say
+from semantic_media_search.benchmark.engine.timing import turns
 from semantic_media_search.benchmark.serving import library
 from semantic_media_search.benchmark.serving.processes import Server, get, search_path, serving
 from semantic_media_search.config import Settings
@@ -35,22 +36,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
     """Measure, print, write. Raises LibraryError where there is no library, or where a search fails."""
-    session, _ = library.open_session("serve", arguments, settings, say)
+    session, view = library.open_session("serve", arguments, settings, say)
     cells = list(itertools.product(arguments.clients, (OLD, NEW)))
     measured: dict[tuple[int, str], list[tuple[float, list[float]]]] = {cell: [] for cell in cells}
     with serving(settings.library) as server:
         fresh = _new_words()
         _ask(server, 1, [search_path(words) for words in SAMPLE_QUERIES])
         for number in range(arguments.rounds):
-            first = number % len(cells)
-            for clients, kind in cells[first:] + cells[:first]:
+            for clients, kind in turns(cells, number):
                 words = itertools.cycle(SAMPLE_QUERIES) if kind == OLD else fresh
                 paths = [search_path(one) for one in itertools.islice(words, arguments.requests)]
                 measured[clients, kind].append(_ask(server, clients, paths))
         held = tree_memory(server.pid)
-    rows = [_row(clients, kind, rounds) for (clients, kind), rounds in measured.items()]
+    recall = library.recall_of(view)
+    rows = [_row(clients, kind, rounds) | {"recall": recall} for (clients, kind), rounds in measured.items()]
     notes = [
-        "Clients keep their connections and share this machine's cores with the server; 20 results a search."
+        "Clients keep their connections and share this machine's cores with the server; 20 results a search.",
+        library.recall_note(view),
     ]
     if held is not None:
         notes.append(f"The server held {held / MB:,.0f} MB in the end.")

@@ -54,14 +54,18 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
     }
     times = in_turns(jobs, arguments.rounds)
     times |= in_turns({_COLD: cold_search}, min(2, arguments.rounds), warm_up=False)
-    rows: list[Row] = [{"process": name, "time": seconds(taken)} for name, taken in times.items()]
-    notes = [
-        f"Each is a process of its own, to its end; the search is for {_WORDS!r}. Files are in the system's cache."
+    rows: list[Row] = [
+        {
+            "process": name,
+            "time": seconds(taken),
+            "recall": library.recall_of(view) if "search" in name.partition(" ")[2] else None,
+        }
+        for name, taken in times.items()
     ]
-    if view.index is None:
-        notes.append(
-            "The library is so small that its searches are exact: nothing is compiled, and no index opened."
-        )
+    notes = [
+        f"Each is a process of its own, to its end; the search is for {_WORDS!r}. Files are in the system's cache.",
+        library.recall_note(view),
+    ]
     session.add(
         Section("start", "From the start of a process to its first answer", ("process",), rows, notes,
                 [Chart("Seconds", "process", "time")])
