@@ -174,9 +174,11 @@ def test_a_server_that_goes_away_and_comes_back(
         page.locator("#q").fill("red")
         expect(page.locator("#message h2")).to_have_text("The server does not answer")
         expect(page.locator("#message")).to_contain_text("media-search serve")
+        expect(page.locator("#results")).to_have_class("stale")
         server.start()
         expect(page.locator("#headline")).to_have_text("“red”", timeout=10_000)
         expect(page.locator("#message")).to_be_hidden()
+        expect(page.locator("#results")).not_to_have_class("stale")
     finally:
         server.stop()
 

@@ -160,7 +160,7 @@ function waiting() {
 
 function arrived(answer, first) {
   if (!first) return;
-  byId("results").classList.remove("waiting");
+  byId("results").classList.remove("waiting", "stale");
   clearTimeout(retrying);
   const asked = grid.view;
   const headline = byId("headline");
@@ -199,6 +199,8 @@ function failed(failure) {
   grid.view = null;
   known = null;
   byId("results").classList.remove("waiting");
+  // What still stands there belongs to a search before this one.
+  byId("results").classList.toggle("stale", failure.kind === "gone");
   if (failure.kind !== "gone") grid.clear();
   byId("headline").textContent = "";
   byId("status").textContent = "";
