@@ -59,6 +59,15 @@ def paint(path: Path, colour: str, size: tuple[int, int] = (64, 48), seed: int =
     return path
 
 
+def paint_dated(path: Path, colour: str, taken: str, seed: int = 0) -> Path:
+    """A picture as a camera writes it, with the time of its clock: `2023:05:31 23:30:00`."""
+    exif = Image.Exif()
+    exif[0x8769] = {0x9003: taken}
+    paint(path, colour, seed=seed)
+    Image.open(path).save(path, exif=exif.tobytes())
+    return path
+
+
 def film(path: Path, colours: Sequence[str], seconds_each: int = 1, fps: int = 8) -> Path:
     """A video that shows one colour after the other, each with a marker that moves."""
     import av

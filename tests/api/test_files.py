@@ -1,13 +1,16 @@
 import errno
 import os
+import socket
 import sys
+import threading
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +23,7 @@ from semantic_media_search.api import selection_routes
 from semantic_media_search.api.byte_ranges import UnsatisfiableRangeError, attachment, parse_range
 from semantic_media_search.api.clips import ClipCache
 from semantic_media_search.api.selection_routes import zip_of
+from semantic_media_search.api.server import create_app
 from semantic_media_search.library import Library
 from semantic_media_search.media.video import VideoReader
 
@@ -27,6 +31,34 @@ from semantic_media_search.media.video import VideoReader
 @pytest.fixture
 def film(shared_library: Library) -> bytes:
     return Path(shared_library.view().video("vid_01").path).read_bytes()  # type: ignore[union-attr]
+
+
+Raw = Callable[[str], tuple[int, bytes]]
+
+
+@pytest.fixture(scope="module")
+def raw(shared_library: Library) -> Iterator[Raw]:
+    """Asks a real server for a path exactly as it is spelled; answers with the status and the body."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(shared_library.settings, shared_library), log_level="critical")
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+
+    def ask(path: str) -> tuple[int, bytes]:
+        with socket.create_connection(listening.getsockname(), timeout=20) as connection:
+            connection.sendall(
+                f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+            )
+            answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+        head, _, body = answer.partition(b"\r\n\r\n")
+        return int(head.split()[1]), body
+
+    yield ask
+    server.should_exit = True
+    thread.join()
+    listening.close()
 
 
 def test_frames_are_jpegs_that_the_browser_may_keep(client: TestClient) -> None:
@@ -62,6 +94,25 @@ def test_nothing_outside_the_library_can_be_read(client: TestClient, path: str) 
     answer = client.get(path)
     assert answer.status_code in (404, 422)
     assert b"import" not in answer.content and b"SQLite" not in answer.content
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/app/../api/server.py", "/app/js/../../../api/server.py", "/app/../../../../../../../../etc/passwd",
+        "/app/%2e%2e/api/server.py", "/app/%2e%2e%2fapi%2fserver.py", "/app/..%5capi%5cserver.py",
+        "/app/%c0%ae%c0%ae/api/server.py", "/app/%c0%ae%c0%ae%c0%afapi%c0%afserver.py", "/app/%252e%252e/api/server.py",
+        "/app/js/main.js%00.png", "/app/%00", "/frame/%00", "/frame/0%00", "/frame/../../catalog.sqlite",
+        "/video/%00", "/video/vid_01%00", "/video/../../catalog.sqlite", "/video/%c0%ae%c0%ae%c0%afcatalog.sqlite",
+        "/picture/%00", "/original/%00", "/app//etc/passwd", "//etc/passwd", "/app/..;/api/server.py",
+    ],
+)  # fmt: skip
+def test_no_spelling_of_an_address_leaves_the_library(raw: Raw, path: str) -> None:
+    """By a bare socket: clients such as httpx tidy `..` away before it is sent."""
+    status, body = raw(path)
+    assert status in (404, 422), body[:300]
+    assert b"import" not in body and b"SQLite" not in body and b"root:" not in body
+    assert b'"error"' in body
 
 
 def test_ranges_of_a_video(client: TestClient, film: bytes) -> None:
@@ -256,7 +307,9 @@ def test_a_folder_is_shown_to_callers_on_this_machine(
     answer = client.post(f"/reveal/{found['frame_id']}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (501, "no_file_manager")
     assert "no screen" in answer.json()["detail"]
+    assert client.get("/health").json()["can_show_folders"] is False
     monkeypatch.setenv("DISPLAY", ":0")
+    assert client.get("/health").json()["can_show_folders"] is True
     assert client.get(f"/reveal/{found['frame_id']}").status_code == 405
     assert client.post(f"/reveal/{found['frame_id']}").status_code == 204
     deadline = time.monotonic() + 10
@@ -266,6 +319,19 @@ def test_a_folder_is_shown_to_callers_on_this_machine(
     assert client.post("/reveal/999").status_code == 404
     foreign = {"Origin": "http://evil.example"}
     assert client.post(f"/reveal/{found['frame_id']}", headers=foreign).status_code == 403
+
+
+def test_a_selection_says_what_cannot_be_read(make: Callable[..., Library], tmp_path: Path) -> None:
+    here, gone = (paint(tmp_path / "photos" / f"{colour}.png", colour) for colour in ("red", "blue"))
+    library = make()
+    library.add_roots([tmp_path / "photos"])
+    embed(library)
+    gone.unlink()
+    with client_of(library) as client:
+        answer = client.post("/selection", data={"frames": "0,1"}).json()
+        assert (answer["files"], answer["bytes"]) == (1, here.stat().st_size)
+        (reason,) = answer["missing"]
+        assert "blue.png cannot be read: No such file" in reason
 
 
 def test_the_schema_names_every_address(client: TestClient) -> None:

@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from colour_library import PAYLOAD, client_of, embed, fill
-from fakes import paint
+from fakes import paint, paint_dated
 from picture_makers import photo
 from semantic_media_search.library import Library
 from semantic_media_search.library.writer import open_writer
@@ -243,3 +243,39 @@ def test_copies_of_a_photo_are_one_result(make: Callable[..., Library], tmp_path
         plain = client.get("/search?q=red").json()["results"]
         assert len(plain) == 4
         assert "similar" not in plain[0]
+
+
+def test_undated_items_are_counted(client: TestClient) -> None:
+    counts = client.get("/filters", params={"after": "2020"}).json()
+    assert (counts["total"], counts["passing"], counts["undated"]) == (5, 0, 5)
+    assert client.get("/filters", params={"after": "2020", "kind": "video"}).json()["undated"] == 1
+
+
+def test_a_video_is_refused_as_query_picture(client: TestClient) -> None:
+    film = client.get("/video/vid_01").content
+    answer = client.post("/search/image", content=film)
+    assert answer.status_code == 422
+    assert answer.json()["error"]["message"].startswith("this is a video")
+    assert "still picture" in answer.json()["error"]["hint"]
+
+
+def test_dates_filter_by_the_cameras_clock(make: Callable[..., Library], tmp_path: Path) -> None:
+    for year in (2022, 2023):
+        paint_dated(tmp_path / "photos" / f"{year}.jpg", "red", f"{year}:05:31 23:30:00", seed=year)
+    paint(tmp_path / "photos" / "undated.png", "red", seed=7)
+    library = make()
+    library.add_roots([tmp_path / "photos"])
+    embed(library)
+    with client_of(library) as client:
+
+        def found(**dates: str) -> set[str]:
+            answer = client.get("/search", params={"q": "red", **dates})
+            return {result["name"] for result in answer.json()["results"]}
+
+        assert found() == {"2022.jpg", "2023.jpg", "undated.png"}
+        assert found(after="2023") == found(after="2023-05-31") == {"2023.jpg"}
+        assert found(before="2022") == found(before="2022-05") == found(before="2022-05-31") == {"2022.jpg"}
+        assert found(after="2022-05-31T23:30:01", before="2023-05-31T23:29:59") == set()
+        assert found(after="2022-05-31T23:30:00", before="2022-05-31T23:30:00") == {"2022.jpg"}
+        counts = client.get("/filters", params={"after": "2023"}).json()
+        assert (counts["passing"], counts["undated"]) == (1, 1)

@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from colour_library import client_of
+from semantic_media_search.api import search_routes, security
 from semantic_media_search.api.security import host_of
 from semantic_media_search.api.server import create_app
 from semantic_media_search.config import Settings
@@ -120,3 +121,40 @@ def test_importing_the_server_opens_nothing() -> None:
         "assert s._app is None; assert 'numba' not in sys.modules; assert 'onnxruntime' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_errors_are_a_page_for_who_reads_pages(client: TestClient) -> None:
+    address = "/search?q=red&kind=<script>alert(1)</script>"
+    plain = client.get(address)
+    assert plain.headers["content-type"].startswith("application/json")
+    assert plain.headers["vary"] == "Accept"
+    assert plain.json()["error"]["code"] == "bad_parameter"
+    page = client.get(address, headers={"Accept": "text/html,application/xhtml+xml"})
+    assert page.status_code == plain.status_code == 422
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["vary"] == "Accept"
+    assert int(page.headers["content-length"]) == len(page.content)
+    assert "<script" not in page.text and "&lt;script&gt;" in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    for missing in ("/frame/999", "/nowhere"):
+        answer = client.get(missing, headers={"Accept": "text/html"})
+        assert answer.status_code == 404 and "<h1>" in answer.text
+
+
+def test_what_nobody_expected_is_answered_like_every_error(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a secret detail")
+
+    monkeypatch.setattr(search_routes, "_search", fail)
+    answer = client.get("/search?q=red")
+    assert answer.status_code == 500
+    assert answer.json()["error"]["code"] == "failed"
+    assert "secret" not in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    (record,) = [record for record in caplog.records if record.name == security.__name__]
+    assert record.getMessage() == "GET /search failed"
+    assert record.exc_info is not None and "secret" in str(record.exc_info[1])
+    caplog.clear()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes import ColourEncoder, film, paint
+from fakes import ColourEncoder, film, paint, paint_dated
 from semantic_media_search import __version__
 from semantic_media_search.cli import main
 from semantic_media_search.cli.commands import models
@@ -204,6 +204,21 @@ def test_filters_narrow_a_search(run: Run, photos: Path) -> None:
     code, _, err = run("search", "red", "--after", "soon")
     assert code == 1
     assert "--after is 'soon'" in err
+
+
+def test_dates_filter_by_the_cameras_clock(run: Run, tmp_path: Path) -> None:
+    for year in (2022, 2023):
+        paint_dated(tmp_path / "dated" / f"{year}.jpg", "red", f"{year}:05:31 23:30:00", seed=year)
+    run("update", str(tmp_path / "dated"))
+
+    def found(*flags: str) -> set[str]:
+        code, out, _ = run("search", "red", "--paths", *flags)
+        assert code == 0
+        return {Path(line).name for line in out.splitlines()}
+
+    assert found("--after", "2023") == {"2023.jpg"}
+    assert found("--before", "2022-05-31") == {"2022.jpg"}
+    assert found("--after", "2022-05", "--before", "2023-05") == {"2022.jpg", "2023.jpg"}
 
 
 def test_nothing_to_read_is_said_and_nothing_is_made(run: Run, tmp_path: Path) -> None:

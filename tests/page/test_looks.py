@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from page.conftest import ARTIFACTS, Server
 from page.driver import open_film, search
+from semantic_media_search.library import Library
 
 pytestmark = pytest.mark.browser
 
@@ -95,3 +96,51 @@ def test_axe_finds_nothing_serious_where_there_is_nothing(
     page = open_page(server.address + "/?q=red&after=2030-01-01")
     expect(page.locator("#message h2")).to_be_visible()
     assert findings(page) == []
+
+
+def test_axe_finds_nothing_serious_on_a_phone_with_filters(
+    open_page: Callable[..., Page], server: Server
+) -> None:
+    page = open_page(server.address + "/?q=red&kind=image", viewport={"width": 390, "height": 844})
+    page.locator(".card").first.wait_for()
+    page.get_by_role("button", name="Filters", exact=True).click()
+    expect(page.locator(".segments")).to_be_visible()
+    assert findings(page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_weak_results(
+    open_page: Callable[..., Page], server: Server, scheme: str
+) -> None:
+    page = open_page(server.address + "/?q=purple", color_scheme=scheme)
+    expect(page.locator("#headline")).to_contain_text("No good match")
+    page.mouse.move(1, 1)
+    assert findings(page) == []
+    page.screenshot(path=ARTIFACTS / f"weak-desktop-{scheme}.png")
+
+
+def test_axe_finds_nothing_serious_where_the_server_is_gone(
+    open_page: Callable[..., Page], page_library: Library
+) -> None:
+    server = Server(page_library)
+    try:
+        page = open_page(server.address, quiet=True)
+        page.locator(".card").first.wait_for()
+    finally:
+        server.stop()
+    page.locator("#q").fill("red")
+    expect(page.locator("#message h2")).to_have_text("The server does not answer")
+    assert findings(page) == []
+    page.screenshot(path=ARTIFACTS / "gone-desktop-light.png")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_an_error_page(
+    open_page: Callable[..., Page], server: Server, scheme: str
+) -> None:
+    page = open_page(server.address + "/search?q=red&kind=<script>", quiet=True, color_scheme=scheme)
+    expect(page.locator("h1")).to_have_text("Kind is '<script>'")
+    assert findings(page) == []
+    page.screenshot(path=ARTIFACTS / f"error-desktop-{scheme}.png")
+    page.get_by_role("link", name="To the search page").click()
+    page.locator(".card").first.wait_for()

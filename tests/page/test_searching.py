@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from colour_library import ENCODERS, PAYLOAD, embed, fill
-from fakes import paint
+from fakes import film, paint, paint_dated
 from page.conftest import Server
 from page.driver import names, search, until
 from semantic_media_search.config import Settings
@@ -174,9 +174,11 @@ def test_a_server_that_goes_away_and_comes_back(
         page.locator("#q").fill("red")
         expect(page.locator("#message h2")).to_have_text("The server does not answer")
         expect(page.locator("#message")).to_contain_text("media-search serve")
+        expect(page.locator("#results")).to_have_class("stale")
         server.start()
         expect(page.locator("#headline")).to_have_text("“red”", timeout=10_000)
         expect(page.locator("#message")).to_be_hidden()
+        expect(page.locator("#results")).not_to_have_class("stale")
     finally:
         server.stop()
 
@@ -194,3 +196,178 @@ def test_a_library_that_is_made_meanwhile(open_page: Callable[..., Page], tmp_pa
         expect(page.locator(".card .name").first).to_have_text("red.png", timeout=6000)
     finally:
         server.stop()
+
+
+def test_a_slow_network_is_said_and_steals_nothing(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/search?q=red&**", lambda route: held.append(route))
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    page.locator("#q").fill("red")
+    page.locator("#q").press("Enter")
+    expect(page.locator("#status")).to_have_text("Searching…")
+    assert page.locator("#results").evaluate("place => place.classList.contains('waiting')")
+    expect(page.locator("#grid")).to_have_css("opacity", re.compile(r"0\.\d+"))
+    page.get_by_label("From").focus()
+    for route in held:
+        route.continue_()
+    expect(page.locator("#headline")).to_have_text("“red”")
+    assert "red" in names(page)[0]
+    assert not page.locator("#results").evaluate("place => place.classList.contains('waiting')")
+    assert page.evaluate("document.activeElement.type") == "date"
+    until(page, "!document.getElementById('more').classList.contains('loading')")
+
+
+def test_a_search_that_was_given_up_takes_no_focus(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/search?q=red&**", lambda route: held.append(route))
+    page.locator("#q").fill("red")
+    page.locator("#q").press("Enter")
+    until(page, "document.getElementById('status').textContent === 'Searching…'")
+    page.locator("#q").fill("green")
+    expect(page.locator("#headline")).to_have_text("“green”")
+    for route in held:
+        route.abort()
+    page.wait_for_timeout(200)
+    assert page.evaluate("document.activeElement.id") == "q"
+    assert "green" in names(page)[0]
+
+
+def test_a_bound_on_the_similarity_is_not_counted_as_items(page: Page) -> None:
+    slider = page.get_by_label("Similarity")
+    expect(slider).to_be_disabled()
+    search(page, "white")
+    expect(slider).to_be_enabled()
+    assert slider.get_attribute("max") == "1"
+    before = page.evaluate("history.length")
+    slider.focus()
+    for _ in range(40):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator(".passing")).to_contain_text("Only matches of 0.40 and above are shown")
+    expect(page.locator(".passing")).not_to_contain_text("items pass")
+    assert page.evaluate("history.length") == before + 1
+    page.get_by_role("radio", name="Videos").check(force=True)
+    expect(page.locator(".passing")).to_contain_text(
+        "1 of 122 items pass the other filters; only matches of 0.40"
+    )
+    page.get_by_role("button", name="Clear filters").click()
+    expect(page.locator(".passing")).to_be_hidden()
+    expect(page.locator("#headline")).to_have_text("“white”")
+    assert "min=" not in page.url and "kind=" not in page.url
+
+
+def test_an_address_is_shown_in_the_filters(open_page: Callable[..., Page], server: Server) -> None:
+    page = open_page(server.address + "/?q=red&after=2023&before=2024-02&folder=trip")
+    expect(page.get_by_label("From")).to_have_value("2023-01-01")
+    expect(page.get_by_label("To", exact=True)).to_have_value("2024-02-29")
+    expect(page.locator(".field.folder option:checked")).to_have_text("trip (0)")
+    expect(page.locator(".passing")).to_contain_text("0 of 122 items pass; 60 without a date do not")
+
+
+def test_what_an_address_cannot_mean_is_left_out(open_page: Callable[..., Page], server: Server) -> None:
+    page = open_page(server.address + "/?q=red&kind=bogus&after=soon&min=x&similar=-1&open=1e999")
+    expect(page.locator(".card .name").first).to_contain_text("red")
+    expect(page.locator("#viewer")).to_be_hidden()
+    expect(page.get_by_label("From")).to_have_value("")
+    expect(page.locator(".passing")).to_be_hidden()
+
+
+def test_a_picture_that_the_server_forgot_can_be_left_out(
+    open_page: Callable[..., Page], page_library: Library, tmp_path: Path
+) -> None:
+    picture = paint(tmp_path / "query.png", "blue", (300, 200), seed=4)
+    server = Server(page_library)
+    try:
+        page = open_page(server.address + "/?q=red", quiet=True)
+        page.locator(".card").first.wait_for()
+        page.locator("#file").set_input_files(picture)
+        expect(page.locator("#headline")).to_contain_text("your picture")
+        server.stop()
+        server.start()
+        page.reload()
+        page.locator("#message").get_by_role("button", name="Search without this picture").click()
+        expect(page.locator("#headline")).to_have_text("“red”")
+        assert "picture=" not in page.url and "red" in names(page)[0]
+    finally:
+        server.stop()
+
+
+def test_what_is_no_picture_is_said(open_page: Callable[..., Page], server: Server, tmp_path: Path) -> None:
+    page = open_page(server.address, quiet=True)
+    page.locator(".card").first.wait_for()
+    empty = tmp_path / "empty.png"
+    empty.touch()
+    page.locator("#file").set_input_files(empty)
+    expect(page.locator("#toast")).to_have_text("empty.png is empty: 0 bytes.")
+    page.locator("#file").set_input_files(film(tmp_path / "clip.mp4", ["red"], seconds_each=1))
+    expect(page.locator("#toast")).to_contain_text("clip.mp4 cannot be searched by: this is a video")
+
+
+def test_an_arrow_from_nowhere_begins_in_sight(page: Page) -> None:
+    search(page, "blue")
+    page.evaluate("document.activeElement.blur()")
+    page.evaluate("scrollTo(0, 900)")
+    page.wait_for_timeout(100)
+    page.keyboard.press("ArrowDown")
+    box = page.locator(".tile:focus").bounding_box()
+    assert box is not None and -300 < box["y"] < 500
+    assert page.evaluate(
+        "[...document.querySelectorAll('.card')].indexOf(document.activeElement.closest('.card'))"
+    )
+
+
+def test_weak_results_are_said_to_be_weak(page: Page) -> None:
+    page.locator("#q").fill("purple")
+    expect(page.locator("#headline")).to_have_text("No good match for “purple”")
+    expect(page.locator("#status")).to_contain_text("Nothing stands out in this library")
+    assert page.locator("#results").evaluate("place => place.classList.contains('weak')")
+    expect(page.locator(".card").first).to_be_visible()
+
+
+def test_a_path_is_copied_by_key(open_page: Callable[..., Page], server: Server) -> None:
+    page = open_page(server.address + "/?q=green", permissions=["clipboard-read", "clipboard-write"])
+    page.locator(".card .tile").first.focus()
+    page.keyboard.press("c")
+    expect(page.locator("#toast")).to_have_text("Path copied")
+    assert Path(page.evaluate("navigator.clipboard.readText()")).name == names(page)[0]
+
+
+def test_dates_filter_by_when_pictures_were_taken(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    for year in (2022, 2023):
+        paint_dated(tmp_path / "photos" / f"{year}.jpg", "red", f"{year}:05:31 23:30:00", seed=year)
+    library = Library(Settings(library=tmp_path / "library", threads=2), ENCODERS.__getitem__)
+    library.add_roots([tmp_path / "photos"])
+    embed(library)
+    server = Server(library)
+    try:
+        page = open_page(server.address + "/?q=red")
+        expect(page.locator(".card")).to_have_count(2)
+        page.get_by_label("From").fill("2023-05-31")
+        expect(page.locator(".card .name")).to_have_text(["2023.jpg"])
+        expect(page.locator(".passing")).to_contain_text("1 of 2 items pass")
+        page.get_by_label("From").fill("")
+        page.get_by_label("To", exact=True).fill("2022-05-31")
+        expect(page.locator(".card .name")).to_have_text(["2022.jpg"])
+    finally:
+        server.stop()
+
+
+def test_a_library_that_grows_is_shown_anew(page: Page, server: Server) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.split("?")[0].rsplit("/", 1)[1]))
+    page.clock.install()
+    state = {"pending_frames": 5}
+
+    def health(route: Route) -> None:
+        route.fulfill(json=route.fetch().json() | state)
+
+    page.route("**/health", health)
+    page.goto(server.address + "/?q=red")
+    expect(page.locator("#notice")).to_contain_text("5 frames are still being read in")
+    state["pending_frames"] = 0
+    asked.clear()
+    page.clock.fast_forward(10_500)
+    expect(page.locator("#notice")).to_be_hidden()
+    until(page, "document.getElementById('grid').ariaBusy === 'false'")
+    page.wait_for_timeout(200)
+    assert sorted(asked).count("health") == 1
+    assert "search" in asked and "filters" in asked

@@ -2,34 +2,58 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 from colour_library import ENCODERS, embed
-from fakes import COLOURS
+from fakes import COLOURS, paint
 from page.conftest import Server
 from page.driver import names, open_film, search, until
 from semantic_media_search.config import Settings
 from semantic_media_search.library import Library
+from video_makers import write_video
 
 pytestmark = pytest.mark.browser
 
 
-def old_film(path: Path) -> None:
-    """Twelve seconds in a container and codec that no browser plays, red from 0:06 on."""
-    path.parent.mkdir(parents=True)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=8)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        for number in range(96):
-            picture = np.empty((64, 96, 3), dtype=np.uint8)
-            picture[:] = COLOURS["red" if number >= 48 else "blue"]
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode())
+FOREIGN = {
+    "old.avi": ("mpeg4", {}),
+    "phone.mp4": ("libx265", {}),
+    "camera.mov": ("prores_ks", {"pix_fmt": "yuv422p10le"}),
+}
+"""Containers and codecs that the browser of the tests does not play."""
 
 
+def foreign_film(path: Path, seconds: int = 12) -> Path:
+    """A film that no browser plays, blue, and red from 0:06 on."""
+    codec, options = FOREIGN[path.name]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    blue, red = (np.full((64, 96, 3), COLOURS[colour], np.uint8) for colour in ("blue", "red"))
+    pictures = (red if number >= 48 else blue for number in range(8 * seconds))
+    return write_video(path, codec, pictures=pictures, rate=8, size=(96, 64), gop=8, **options)
+
+
+def library_of(photos: Path) -> Library:
+    """A library of this folder, beside it."""
+    library = Library(Settings(library=photos.parent / "library", threads=2), ENCODERS.__getitem__)
+    library.add_roots([photos])
+    embed(library)
+    return library
+
+
+def shown_colour(page: Page) -> list[int]:
+    """What the video shows in its corner."""
+    found: list[int] = page.evaluate(
+        """() => { const canvas = document.createElement('canvas'); canvas.width = canvas.height = 8;
+        const context = canvas.getContext('2d');
+        context.drawImage(document.querySelector('video'), 0, 0, 8, 8);
+        return [...context.getImageData(1, 1, 1, 1).data]; }"""
+    )
+    return found
+
+
+_START = "Number(new URL(document.querySelector('video').src).searchParams.get('start'))"
 _TIME = "document.querySelector('video').currentTime"
 
 
@@ -138,32 +162,125 @@ def test_by_keyboard_alone(open_page: Callable[..., Page], server: Server) -> No
     expect(page.locator("#headline")).to_have_text("Like this picture")
 
 
+@pytest.mark.parametrize("name", FOREIGN)
 def test_what_the_browser_cannot_play_is_played_from_a_clip(
-    open_page: Callable[..., Page], tmp_path: Path
+    open_page: Callable[..., Page], tmp_path: Path, name: str
 ) -> None:
-    old_film(tmp_path / "photos" / "old.avi")
-    library = Library(Settings(library=tmp_path / "library", threads=2), ENCODERS.__getitem__)
-    library.add_roots([tmp_path / "photos"])
-    embed(library)
-    server = Server(library)
+    server = Server(library_of(foreign_film(tmp_path / "photos" / name).parent))
     try:
         page = open_page(server.address + "/?q=red", quiet=True, reduced_motion="reduce")
         page.locator(".card").first.locator(".tile").click()
-        until(page, "document.querySelector('video')?.src.includes('/clip?')")
-        until(page, "document.querySelector('video').readyState >= 2")
-        colour = page.evaluate(
-            """() => { const canvas = document.createElement('canvas'); canvas.width = canvas.height = 8;
-            const context = canvas.getContext('2d');
-            context.drawImage(document.querySelector('video'), 0, 0, 8, 8);
-            return [...context.getImageData(1, 1, 1, 1).data]; }"""
-        )
-        assert colour[0] > 150 and colour[1] < 90
-        start = float(page.evaluate("new URL(document.querySelector('video').src).searchParams.get('start')"))
+        until(page, "document.querySelector('video')?.src.includes('/clip?')", 20)
+        until(page, "document.querySelector('video').readyState >= 2", 20)
+        moment = float(page.evaluate("new URLSearchParams(location.search).get('t')"))
+        start = float(page.evaluate(_START))
+        assert 0 < start < moment
+        until(page, f"Math.abs({_TIME} + {start} - {moment}) < 0.1")
+        red = shown_colour(page)
+        assert red[0] > 150 and red[1] < 90
         page.locator(".timeline").focus()
         page.keyboard.press("Home")
-        until(page, f"document.querySelector('video').currentTime + {start} < 0.3 || {start} > 0")
+        until(page, f"{_START} === 0", 20)
+        until(page, "document.querySelector('video').readyState >= 2", 20)
+        until(page, f"{_TIME} < 0.1")
+        blue = shown_colour(page)
+        assert blue[2] > 150 and blue[0] < 90
     finally:
         server.stop()
+
+
+def test_the_next_clip_goes_on_where_one_ends(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    server = Server(library_of(foreign_film(tmp_path / "photos" / "old.avi", seconds=40).parent))
+    try:
+        page = open_page(server.address, quiet=True, reduced_motion="reduce")
+        page.locator(".card .tile").first.click()
+        until(page, "document.querySelector('video')?.src.includes('/clip?')", 20)
+        until(page, "document.querySelector('video').readyState >= 2", 20)
+        assert page.evaluate(_START) == 0
+        page.evaluate("document.querySelector('video').currentTime = 29")
+        page.evaluate("document.querySelector('video').play()")
+        until(page, f"{_START} === 25", 20)
+        until(page, f"document.querySelector('video').readyState >= 2 && {_TIME} >= 4.9", 20)
+        until(page, "!document.querySelector('video').paused || document.querySelector('video').ended")
+    finally:
+        server.stop()
+
+
+def test_a_video_that_cannot_be_played_says_why(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    film = foreign_film(tmp_path / "photos" / "old.avi")
+    server = Server(library_of(film.parent))
+    try:
+        page = open_page(server.address, quiet=True)
+        page.locator(".card").first.wait_for()
+        film.unlink()
+        page.locator(".card .tile").first.click()
+        expect(page.locator(".trouble")).to_contain_text("This video cannot be played: ")
+        expect(page.locator(".trouble")).to_contain_text("old.avi cannot be read")
+    finally:
+        server.stop()
+
+
+def test_steps_keep_the_button_and_say_the_name(page: Page) -> None:
+    search(page, "green")
+    page.locator(".card .tile").first.click()
+    page.get_by_role("button", name="Next result").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#viewer-name")).to_have_text(names(page)[1])
+    assert page.evaluate("document.activeElement.matches('.next')")
+    expect(page.locator("#viewer [role=status].said")).to_contain_text(names(page)[1])
+    page.keyboard.press("Enter")
+    expect(page.locator("#viewer-name")).to_have_text(names(page)[2])
+
+
+def test_next_goes_beyond_what_is_loaded(page: Page) -> None:
+    search(page, "blue")
+    loaded = page.locator(".card").count()
+    page.locator(".card .tile").nth(loaded - 1).click()
+    last = page.locator("#viewer-name").inner_text()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#viewer-name")).not_to_have_text(last)
+    assert page.locator(".card").count() > loaded
+    page.goto(page.url.split("?")[0] + "?q=white&kind=video")
+    page.locator(".card .tile").last.click()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#toast")).to_have_text("This is the last result")
+
+
+def test_arrows_in_the_videos_controls_walk_in_time(page: Page) -> None:
+    open_film(page)
+    page.locator("video").focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_timeout(200)
+    expect(page.locator("#viewer-name")).to_have_text("film.mp4")
+
+
+def test_the_moment_that_was_opened_is_marked_once(page: Page) -> None:
+    open_film(page)
+    expect(page.locator(".mark.here")).to_have_count(1)
+    expect(page.locator(".mark")).to_have_count(1)
+
+
+def test_what_is_said_is_seen_above_a_preview(open_page: Callable[..., Page], server: Server) -> None:
+    page = open_page(server.address + "/?q=green", permissions=["clipboard-read", "clipboard-write"])
+    page.locator(".card .tile").first.click()
+    page.keyboard.press("c")
+    expect(page.locator("#toast")).to_have_text("Path copied")
+    assert (
+        page.evaluate(
+            """(() => { const box = document.getElementById('toast').getBoundingClientRect();
+        const seen = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+        return seen.id; })()"""
+        )
+        == "toast"
+    )
+    path = Path(page.evaluate("navigator.clipboard.readText()"))
+    assert path.is_file() and path.name == names(page)[0]
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#toast")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#viewer")).to_be_hidden()
+    page.keyboard.press("c")
+    expect(page.locator("body > #toast")).to_be_visible()
 
 
 def test_several_results_are_saved_together(page: Page, tmp_path: Path) -> None:
@@ -184,3 +301,28 @@ def test_several_results_are_saved_together(page: Page, tmp_path: Path) -> None:
     assert [Path(line).name for line in lines] == names(page)[:2]
     page.get_by_role("button", name="Clear", exact=True).last.click()
     expect(page.locator("#selection")).to_be_hidden()
+
+
+def test_originals_that_are_gone_are_said_before_the_rest_is_saved(
+    open_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    _, gone = (paint(photos / f"{colour}.png", colour) for colour in ("red", "blue"))
+    server = Server(library_of(photos))
+    try:
+        page = open_page(server.address, quiet=True)
+        expect(page.locator(".card")).to_have_count(2)
+        gone.unlink()
+        for place in (0, 1):
+            page.locator(".card").nth(place).hover()
+            page.locator(".card").nth(place).locator(".pick").check()
+        expect(page.locator("#selection [role=status]")).to_have_text("2 results selected")
+        with page.expect_download() as saving:
+            page.get_by_role("button", name="Save as zip").click()
+        expect(page.locator("#toast")).to_contain_text("blue.png cannot be read: No such file or directory")
+        expect(page.locator("#toast")).to_contain_text("The zip holds the other 1 file.")
+        saving.value.save_as(tmp_path / "saved.zip")
+        with zipfile.ZipFile(tmp_path / "saved.zip") as archive:
+            assert "red.png" in archive.namelist() and "blue.png" not in archive.namelist()
+    finally:
+        server.stop()

@@ -77,7 +77,7 @@ def file_response(
     """
     file = open_regular(path)
     try:
-        response = _answer(request, file, path.stat(), media_type, cache, filename)
+        response = _answer(request, file, os.fstat(file.fileno()), media_type, cache, filename)
     except BaseException:
         file.close()
         raise

@@ -8,11 +8,13 @@ requests that change something must come from the page itself.
 import hashlib
 import hmac
 import ipaddress
+import logging
 import socket
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,6 +22,7 @@ from semantic_media_search.api.errors import error_response
 from semantic_media_search.config import Settings
 from semantic_media_search.errors import ConfigError
 
+_log = logging.getLogger(__name__)
 COOKIE = "media_search"
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _HEADERS = {
@@ -109,15 +112,31 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        started = False
+
         async def send_guarded(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
         refusal = self._refusal(scope)
-        await (refusal or self._app)(scope, receive, send_guarded)
+        try:
+            await (refusal or self._app)(scope, receive, send_guarded)
+        except ClientDisconnect:
+            return
+        except Exception:
+            if started:
+                raise
+            # Answered here, so that this answer too has its headers and its shape.
+            _log.exception("%s %s failed", scope["method"], scope["path"])
+            failure = error_response(
+                500, "failed", "something went wrong inside the server", "its log says what"
+            )
+            await failure(scope, receive, send_guarded)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)

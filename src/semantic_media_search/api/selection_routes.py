@@ -85,7 +85,7 @@ async def _originals(request: Request) -> list[Path]:
 async def reveal(request: Request, frame_id: FrameId) -> Response:
     """Show the original in its folder, on the screen of the machine that serves: callers on that machine only."""
     serving = serving_of(request)
-    if not can_reveal(request):
+    if not _from_this_machine(request):
         return error_response(
             403,
             "not_this_machine",
@@ -94,7 +94,7 @@ async def reveal(request: Request, frame_id: FrameId) -> Response:
         )
     frame = await serving.run(find_frame, serving, frame_id)
     command = _reveal_command(Path(text_to_path(frame.source_path)))
-    if shutil.which(command[0]) is None or not _has_screen():
+    if not can_reveal(request):
         return error_response(
             501, "no_file_manager", "the server has no screen to show the folder on", "copy the path instead"
         )
@@ -107,7 +107,12 @@ async def reveal(request: Request, frame_id: FrameId) -> Response:
 
 
 def can_reveal(request: Request) -> bool:
-    """Whether the caller sits at this machine."""
+    """Whether the caller sits at this machine, and it has a screen and a file manager to show a folder with."""
+    manager = _reveal_command(Path())[0]
+    return _from_this_machine(request) and _has_screen() and shutil.which(manager) is not None
+
+
+def _from_this_machine(request: Request) -> bool:
     host = serving_of(request).settings.host
     return is_loopback(host) and request.client is not None and is_loopback(request.client.host)
 

@@ -8,6 +8,15 @@ const MEANT = {
   before: /^\d{4}(-\d\d){0,2}$/,
 };
 
+/** The day that a year or month begins or ends with; a whole date stays as it is. */
+function wholeDate(value, end) {
+  const [year, month] = value.split("-").map(Number);
+  if (!value || value.length === 10 || month > 12) return value;
+  const two = (number) => String(number).padStart(2, "0");
+  const last = month ?? (end ? 12 : 1);
+  return `${value.slice(0, 4)}-${two(last)}-${two(end ? new Date(Date.UTC(year, last, 0)).getUTCDate() : 1)}`;
+}
+
 /** The view that an address describes; what cannot be meant is left out. `frames`: every frame by itself. */
 export function read(search = location.search) {
   const given = new URLSearchParams(search);
@@ -16,6 +25,8 @@ export function read(search = location.search) {
     const value = given.get(name) ?? "";
     view[name] = MEANT[name]?.test(value) === false ? "" : value;
   }
+  view.after = wholeDate(view.after, false);
+  view.before = wholeDate(view.before, true);
   for (const name of NUMBERS) {
     const value = given.get(name);
     const number = Number(value);

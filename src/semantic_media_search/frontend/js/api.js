@@ -41,7 +41,8 @@ export function results(view, offset, k, signal) {
   return ask(`/search?${join(subjectParameters(view), filterParameters(view), page)}`, { signal });
 }
 
-export const filters = (view, signal) => ask(`/filters?${filterParameters(view)}`, { signal });
+/** How many items pass. A bound on the similarity is no matter of items: it counts for nothing here. */
+export const filters = (view, signal) => ask(`/filters?${filterParameters({ ...view, min: null })}`, { signal });
 
 export const health = () => ask("/health");
 
@@ -49,6 +50,18 @@ export const frame = (frameId, q) => ask(`/frame/${frameId}/info?${new URLSearch
 
 export const timeline = (videoId, view, signal) =>
   ask(`/video/${encodeURIComponent(videoId)}/timeline?${subjectParameters(view)}`, { signal });
+
+/** What the server says against an address that the browser could not play; "" where it has no objection. */
+export async function objection(address, signal) {
+  try {
+    const answer = await fetch(address, { signal, headers: { Range: "bytes=0-0" } });
+    if (answer.ok) return "";
+    const { error } = await answer.json();
+    return [error.message, error.hint].filter(Boolean).join("; ");
+  } catch (error) {
+    return error.name === "TypeError" ? "the server does not answer" : "";
+  }
+}
 
 /** What a zip of these results' originals would hold, and what cannot be read. */
 export const selection = (ids) => ask("/selection", { method: "POST", body: new URLSearchParams({ frames: ids }) });

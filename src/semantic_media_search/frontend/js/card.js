@@ -91,7 +91,8 @@ function videoBadge(item) {
 
 function strengthBar(item) {
   if (item.strength === undefined) return null;
-  const bar = h("div", { class: "strength", title: `${strengthWords(item.strength)}, ${percent(item.strength)}: how far it stands out from the rest of the library` });
+  const how = `${strengthWords(item.strength)}, ${percent(item.strength)}`;
+  const bar = h("div", { class: "strength", title: `${how}: how far it stands out from the rest of the library` });
   bar.style.setProperty("--strength", String(item.strength));
   return bar;
 }

@@ -36,11 +36,19 @@ export function svg(tag, attributes = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
+const floating = [byId("toast"), byId("drop")];
 let hiding = 0;
+
+/** What floats above the page stands in the dialog that is open, if one is: all else lies beneath it, unseen. */
+export function raise() {
+  const host = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body;
+  for (const element of floating) if (element.parentElement !== host) host.append(element);
+}
 
 /** Words that come and go at the foot of the page. */
 export function toast(text) {
-  const place = byId("toast");
+  raise();
+  const [place] = floating;
   place.textContent = text;
   place.hidden = false;
   clearTimeout(hiding);

@@ -10,7 +10,7 @@ const FURTHEST = 10_000;
 const AHEAD = 2.5;
 const LONG_MS = 300;
 
-/** Owns `#grid`. `actions` are the cards' and `failed(error)`, `arrived(answer, first)`, `waiting()` (it takes long). */
+/** Owns `#grid`. `actions`: the cards' and `failed(error)`, `arrived(answer, first)`, `waiting()` (it takes long). */
 export class Grid {
   constructor(actions, isSelected) {
     this.element = byId("grid");
@@ -20,6 +20,7 @@ export class Grid {
     this.view = null;
     this.more = false;
     this.loading = null;
+    this.further = null;
     this.element.addEventListener("keydown", (event) => this.walk(event));
     this.element.addEventListener("focusin", (event) => this.rove(event.target.closest(".card")));
     addEventListener("scroll", () => this.fill(), { passive: true });
@@ -36,6 +37,7 @@ export class Grid {
     this.loading?.abort();
     const asked = new AbortController();
     this.loading = asked;
+    this.further = null;
     this.element.ariaBusy = "true";
     byId("more").classList.remove("loading");
     const long = setTimeout(() => this.loading === asked && this.actions.waiting(), LONG_MS);
@@ -63,19 +65,27 @@ export class Grid {
     }
   }
 
-  async loadMore() {
-    if (!this.more || this.loading || !this.view) return;
+  /** Load the next page, once however often it is asked for. */
+  loadMore() {
+    if (!this.more || !this.view) return Promise.resolve();
+    if (!this.loading) this.further = this.loadFurther();
+    return this.further ?? Promise.resolve();
+  }
+
+  async loadFurther() {
     const asked = new AbortController();
     this.loading = asked;
     byId("more").classList.add("loading");
     try {
       await this.page(asked);
     } catch (error) {
+      if (error.name === "AbortError") return;
       this.more = false;
-      if (error.name !== "AbortError") this.actions.failed(error);
+      this.actions.failed(error);
     } finally {
       if (this.loading === asked) {
         this.loading = null;
+        this.further = null;
         byId("more").classList.remove("loading");
         this.fill();
       }
@@ -117,10 +127,12 @@ export class Grid {
     return this.items.find((item) => item.frame_id === frameId);
   }
 
-  /** The item before (-1) or after (+1) another. */
-  neighbour(item, step) {
+  /** The item before (-1) or after (+1) another, loaded where need be; undefined at either end. */
+  async neighbour(item, step) {
     const place = this.items.findIndex((other) => other.frame_id === item.frame_id);
-    return place < 0 ? undefined : this.items[place + step];
+    if (place < 0) return undefined;
+    if (place + step >= this.items.length) await this.loadMore();
+    return this.items[place + step];
   }
 
   get columns() {

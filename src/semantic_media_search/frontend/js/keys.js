@@ -1,6 +1,6 @@
 // Everything by keyboard, and the sheet that says how.
 
-import { byId, h, icon } from "./dom.js";
+import { byId, h, icon, raise } from "./dom.js";
 
 const KEYS = [
   ["/", "go to the search field"],
@@ -22,13 +22,20 @@ export function showHelp() {
     sheet.append(
       h("header", {},
         h("h2", { id: "help-title" }, "Keyboard"),
-        h("button", { class: "quiet", type: "button", onclick: () => sheet.close() }, icon("close"), h("span", { class: "sr" }, "Close help"))),
-      h("dl", {}, ...KEYS.flatMap(([keys, does]) => [h("dt", {}, ...keys.split(" ").map((key) => h("kbd", {}, key))), h("dd", {}, does)])),
-      h("p", {}, "Drop, paste or choose a picture to find its like; words beside it narrow it down. Nothing leaves this machine."),
+        h("button", { class: "quiet", type: "button", onclick: () => sheet.close() },
+          icon("close"), h("span", { class: "sr" }, "Close help"))),
+      h("dl", {}, ...KEYS.flatMap(([keys, does]) => [
+        h("dt", {}, ...keys.split(" ").map((key) => h("kbd", {}, key))),
+        h("dd", {}, does),
+      ])),
+      h("p", {}, "Drop, paste or choose a picture to find its like; words beside it narrow it down. ",
+        "Nothing leaves this machine."),
     );
+    sheet.addEventListener("close", raise);
     sheet.addEventListener("click", (event) => event.target === sheet && sheet.close());
   }
   sheet.showModal();
+  raise();
 }
 
 /** Keys that hold anywhere on the page but in fields and dialogs. */

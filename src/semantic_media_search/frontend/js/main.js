@@ -16,13 +16,16 @@ import { Viewer } from "./viewer.js";
 const TYPING_MS = 30;
 const PAUSE_MS = 1500;
 const RETRY_MS = 2000;
+const LOOK_MS = 10_000;
 const FROM_THE_TOP = { open: null, t: null, at: null };
 
 let view = address.read();
 let typing = 0;
 let lately = { what: "", when: -Infinity };
 let retrying = 0;
-let settled = Promise.resolve();
+let looking = 0;
+let known = null;
+let settled = Promise.resolve(true);
 
 const words = byId("q");
 const actions = {
@@ -41,9 +44,11 @@ selection.grid = grid;
 const filters = new Filters((changes) => go({ ...changes, ...FROM_THE_TOP }), (changes) => goOn("filters", changes));
 const viewer = new Viewer({
   close: () => (history.state?.opened ? history.back() : go({ open: null, t: null })),
-  step: (item, by) => {
-    const next = grid.neighbour(item, by);
+  step: async (item, by) => {
+    const next = await grid.neighbour(item, by);
+    if (viewer.item !== item) return;
     if (next) replace({ open: next.frame_id, t: secondOf(next) }, next);
+    else toast(by > 0 ? "This is the last result" : "This is the first result");
   },
   seeked: (t) => remember({ t }),
   similar: actions.similar,
@@ -73,8 +78,16 @@ function goOn(what, changes) {
 
 /** To what is like a result; the focus goes to the first, so that the keyboard can go on from there. */
 async function goToLike(item, changes) {
-  await go({ q: "", picture: "", similar: item.frame_id, ...changes, ...FROM_THE_TOP });
-  grid.focusFirst();
+  await thenFocus(go({ q: "", picture: "", similar: item.frame_id, ...changes, ...FROM_THE_TOP }));
+}
+
+/** The focus goes to the first result, if what was asked for came and the person has not gone elsewhere since. */
+async function thenFocus(shown) {
+  const before = document.activeElement;
+  const leaving = viewer.dialog.contains(before);
+  if (!(await shown)) return;
+  const now = document.activeElement;
+  if (leaving || now === before || now === document.body || grid.element.contains(now)) grid.focusFirst();
 }
 
 function replace(changes, opened) {
@@ -89,28 +102,36 @@ function remember(changes) {
 }
 
 function keepPlace() {
-  if (!grid.items.length) return;
+  if (!grid.items.length || !grid.view || !address.sameResults(grid.view, view)) return;
   const { at, below } = grid.position;
   view.at = at || null;
   history.replaceState({ ...history.state, below }, "", address.write(view));
 }
 
-/** Bring the page in line with `view`; `restore` also brings back where one had scrolled to. */
+/**
+ * Bring the page in line with `view`; `restore` also brings back where one had scrolled to.
+ * Resolves to whether its results are what the page shows now: false where they failed, or others were asked for.
+ */
 async function show({ item, restore = false } = {}) {
   const wanted = view;
-  if (document.activeElement !== words || restore) words.value = view.q;
+  if (document.activeElement !== words) words.value = view.q;
   document.title = view.q ? `${view.q} · Semantic Media Search` : "Semantic Media Search";
-  showSubject(view, () => go({ similar: null, picture: "", at: null }));
+  showSubject(view, dropPicture);
   if (!grid.view || !address.sameResults(grid.view, view)) {
     filters.show(view);
     clearTimeout(retrying);
     const { at, below } = { at: view.at ?? 0, below: history.state?.below };
     settled = grid.show(view, restore && at ? at + 60 : 0).then((done) => {
-      if (done && view === wanted) restore && at ? grid.scrollTo(at, below) : scrollTo({ top: 0, behavior: "instant" });
+      if (done && view === wanted) {
+        if (restore && at) grid.scrollTo(at, below);
+        else scrollTo({ top: 0, behavior: "instant" });
+      }
+      return done;
     });
   }
-  await settled;
+  const done = await settled;
   await showOpen(item);
+  return done && address.sameResults(wanted, view);
 }
 
 async function showOpen(item) {
@@ -139,7 +160,7 @@ function waiting() {
 
 function arrived(answer, first) {
   if (!first) return;
-  byId("results").classList.remove("waiting");
+  byId("results").classList.remove("waiting", "stale");
   clearTimeout(retrying);
   const asked = grid.view;
   const headline = byId("headline");
@@ -170,31 +191,64 @@ function statusOf(answer, searching, weak) {
   if (!answer.results.length) return "";
   if (!searching) return "Newest first. Say above what you are looking for.";
   const number = answer.more ? "The best matches first" : count(answer.results.length, "result", "results");
-  return weak ? "Nothing stands out in this library. These come nearest." : `${number} · ${Math.max(1, Math.round(answer.took_ms))} ms`;
+  if (weak) return "Nothing stands out in this library. These come nearest.";
+  return `${number} · ${Math.max(1, Math.round(answer.took_ms))} ms`;
 }
 
 function failed(failure) {
   grid.view = null;
+  known = null;
   byId("results").classList.remove("waiting");
+  // What still stands there belongs to a search before this one.
+  byId("results").classList.toggle("stale", failure.kind === "gone");
   if (failure.kind !== "gone") grid.clear();
   byId("headline").textContent = "";
   byId("status").textContent = "";
-  sayFailure(failure, () => show(), failure.kind === "refused" && address.filters(view) ? unfilter : null);
+  sayFailure(failure, remedyFor(failure));
   clearTimeout(retrying);
   if (["gone", "library", "broken"].includes(failure.kind)) {
     retrying = setTimeout(() => show({ restore: true }).then(lookAround), RETRY_MS);
   }
 }
 
+/** What a person may do about a failure, and the words for it. */
+function remedyFor({ kind }) {
+  if (kind === "refused" && address.filters(view)) return ["Clear the filters", unfilter];
+  if (kind === "missing" && pictureOf(view)) return ["Search without this picture", dropPicture];
+  return ["Try again", () => show()];
+}
+
+const dropPicture = () => go({ similar: null, picture: "", ...FROM_THE_TOP });
+
 /** What the server says of itself; asked again for as long as frames are being read in. */
 async function lookAround() {
+  clearTimeout(looking);
+  let health;
   try {
-    const health = await api.health();
-    notice(health);
-    viewer.canShowFolders = health.can_show_folders;
-    if (health.pending_frames > 0) setTimeout(lookAround, 10_000);
+    health = await api.health();
   } catch {
     notice(null);
+    return;
+  }
+  notice(health);
+  viewer.canShowFolders = health.can_show_folders;
+  const before = known;
+  known = health;
+  clearTimeout(looking);
+  if (health.pending_frames > 0) looking = setTimeout(lookAround, LOOK_MS);
+  const grown = before?.pending_frames > 0 && !health.pending_frames;
+  if (before && (grown || before.generation !== health.generation)) showAnew();
+}
+
+/** The library has changed: the same view once more, with the place and the focus where they were. */
+async function showAnew() {
+  if (!grid.view) return;
+  keepPlace();
+  const focused = grid.itemOf(document.activeElement.closest(".card"));
+  grid.view = null;
+  filters.forget();
+  if ((await show({ restore: true })) && focused && document.activeElement === document.body) {
+    grid.focusOn(focused.frame_id);
   }
 }
 
@@ -212,7 +266,7 @@ byId("search").addEventListener("submit", (event) => {
   clearTimeout(typing);
   const same = words.value === view.q;
   const ready = same ? settled : go({ q: words.value, ...FROM_THE_TOP });
-  ready.then(() => grid.focusFirst());
+  thenFocus(ready);
 });
 document.querySelector(".brand").addEventListener("click", (event) => {
   event.preventDefault();
@@ -232,11 +286,13 @@ addEventListener("scroll", () => {
 addEventListener("popstate", () => {
   lately.when = -Infinity;
   view = address.read();
+  words.value = view.q;
   show({ restore: true });
 });
 watchPictures((picture) => go({ picture, similar: null, ...FROM_THE_TOP }));
 watchKeys({ grid, actions, selection, copyPath: (item) => copy(item.source_path, "Path copied") });
 history.scrollRestoration = "manual";
+words.value = view.q;
 show({ restore: true });
 lookAround();
 if (!view.q && matchMedia("(hover: hover)").matches) words.focus();

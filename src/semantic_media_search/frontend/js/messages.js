@@ -12,22 +12,22 @@ export function say(title, text = "", ...more) {
 }
 
 /**
- * A failure in words. `again` tries once more; it is also tried without asking where waiting may help.
- * Where it is the filters that were refused, `clearFilters` goes on without them.
+ * A failure in words, with the one thing to do about it: `[title, does]`. What helps by waiting is also tried again
+ * without asking.
  */
-export function sayFailure(failure, again, clearFilters) {
-  const button = clearFilters
-    ? h("button", { class: "plain", type: "button", onclick: clearFilters }, "Clear the filters")
-    : h("button", { class: "plain", type: "button", onclick: again }, "Try again");
+export function sayFailure(failure, [remedy, does]) {
   const titles = {
-    gone: ["The server does not answer", "Start it again with `media-search serve`. This page goes on by itself as soon as it is back."],
+    gone: [
+      "The server does not answer",
+      "Start it again with `media-search serve`. This page goes on by itself as soon as it is back.",
+    ],
     private: ["This library is private", "Open the page with its token, as in /?token=SECRET."],
     library: [sentence(failure.message), sentence(failure.hint)],
     missing: [sentence(failure.message), sentence(failure.hint)],
     refused: [sentence(failure.message), sentence(failure.hint)],
   };
   const [title, text] = titles[failure.kind] ?? ["Something went wrong", sentence(failure.message)];
-  say(title, text, button);
+  say(title, text, h("button", { class: "plain", type: "button", onclick: does }, remedy));
 }
 
 /** Nothing came back: was it the filters, or is the library empty? */
@@ -39,7 +39,10 @@ export function sayNothing(view, clearFilters) {
       h("button", { class: "plain", type: "button", onclick: clearFilters }, "Clear the filters"),
     );
   } else {
-    say("Nothing found", "The library holds no frame that may be an answer. Add a folder with `media-search update FOLDER`.");
+    say(
+      "Nothing found",
+      "The library holds no frame that may be an answer. Add a folder with `media-search update FOLDER`.",
+    );
   }
 }
 
@@ -48,7 +51,10 @@ export function notice(health) {
   const place = byId("notice");
   const lines = [];
   if (health?.pending_frames > 0) {
-    lines.push(`${health.pending_frames.toLocaleString("en")} frames are still being read in and cannot be found yet. If nothing is running, run \`media-search index\`.`);
+    lines.push(
+      `${health.pending_frames.toLocaleString("en")} frames are still being read in and cannot be found yet. ` +
+        "If nothing is running, run `media-search index`.",
+    );
   }
   if (health?.notice) lines.push(health.notice);
   place.hidden = lines.length === 0;

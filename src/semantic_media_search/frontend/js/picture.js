@@ -1,7 +1,7 @@
 // Search by picture: drop one on the page, paste one, or choose a file.
 
 import * as api from "./api.js";
-import { byId, toast } from "./dom.js";
+import { byId, raise, toast } from "./dom.js";
 
 /** Call `use(id)` with each picture that was sent. */
 export function watchPictures(use) {
@@ -35,6 +35,7 @@ export function watchPictures(use) {
   addEventListener("dragover", (event) => {
     if (!hasFiles(event)) return;
     event.preventDefault();
+    raise();
     byId("drop").hidden = false;
   });
   addEventListener("dragleave", (event) => {

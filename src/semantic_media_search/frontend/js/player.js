@@ -34,6 +34,7 @@ export class Player {
     }
     this.video.addEventListener("error", () => this.failed());
     this.video.addEventListener("loadedmetadata", () => this.ready());
+    this.video.addEventListener("ended", () => this.ended());
   }
 
   /** The second of the original that is shown. */
@@ -78,6 +79,23 @@ export class Player {
     }
     this.trouble.hidden = false;
     this.trouble.textContent = "This file cannot be played here. Open the original in a player of your own.";
+    this.explain(this.video.src);
+  }
+
+  /** A video element never tells what the server had to say. */
+  async explain(address) {
+    const said = await api.objection(address, this.asked.signal);
+    if (said && this.video.src === address) {
+      this.trouble.textContent = `This video cannot be played: ${said}${/[.!?]$/.test(said) ? "" : "."}`;
+    }
+  }
+
+  /** Where only the clip has ended, the next one goes on. */
+  ended() {
+    if (!this.clipEnd || !(this.clipEnd < (this.item.duration ?? 0) - 0.05)) return;
+    this.wanted = this.clipEnd;
+    this.playing = true;
+    this.playClip();
   }
 
   async load() {

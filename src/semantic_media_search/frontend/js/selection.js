@@ -8,6 +8,19 @@ export class Selection {
   constructor() {
     this.items = new Map();
     this.grid = null;
+    this.said = h("strong", { role: "status" });
+    this.field = h("input", { type: "hidden", name: "frames" });
+    const button = (title, does, kind = "plain") =>
+      h("button", { class: kind, type: "button", onclick: does }, title);
+    this.form = h("form", { method: "post", action: "/selection.zip" },
+      this.field, button("Save as zip", () => this.saveZip(), "primary"));
+    byId("selection").append(
+      this.said,
+      this.form,
+      button("Copy paths", () => copy(this.paths.join("\n"), `${count(this.paths.length, "path", "paths")} copied`)),
+      button("Save list of paths", () => this.saveList()),
+      button("Clear", () => this.clear()),
+    );
   }
 
   has(item) {
@@ -31,31 +44,23 @@ export class Selection {
   }
 
   show() {
-    const place = byId("selection");
-    place.hidden = this.items.size === 0;
+    byId("selection").hidden = this.items.size === 0;
     document.body.classList.toggle("selecting", this.items.size > 0);
-    if (place.hidden) return;
-    const ids = [...this.items.keys()].join(",");
-    place.replaceChildren(
-      h("strong", {}, count(this.items.size, "result", "results"), " selected"),
-      h("form", { method: "post", action: "/selection.zip" },
-        h("input", { type: "hidden", name: "frames", value: ids }),
-        h("button", { class: "primary", type: "button", onclick: (event) => this.saveZip(event.target.form, ids) }, "Save as zip")),
-      h("button", { class: "plain", type: "button", onclick: () => copy(this.paths.join("\n"), `${count(this.paths.length, "path", "paths")} copied`) }, "Copy paths"),
-      h("button", { class: "plain", type: "button", onclick: () => this.saveList() }, "Save list of paths"),
-      h("button", { class: "plain", type: "button", onclick: () => this.clear() }, "Clear"),
-    );
+    this.field.value = [...this.items.keys()].join(",");
+    this.said.textContent = this.items.size ? `${count(this.items.size, "result", "results")} selected` : "";
   }
 
   /** What cannot be read is said before the rest is saved. */
-  async saveZip(form, ids) {
+  async saveZip() {
     try {
-      const { files, missing } = await api.selection(ids);
+      const { files, missing } = await api.selection(this.field.value);
       if (missing.length) {
-        const rest = files ? ` The zip holds the other ${count(files, "file", "files")}.` : " There is nothing to save.";
-        toast(`${missing[0]}${missing.length > 1 ? `, and ${missing.length - 1} more` : ""}.${rest}`);
+        const held = files && ` The zip holds the other ${count(files, "file", "files")}.`;
+        const rest = held || " There is nothing to save.";
+        const others = missing.length > 1 ? `, and ${missing.length - 1} more` : "";
+        toast(`${missing[0]}${others}.${rest}`);
       }
-      if (files) form.submit();
+      if (files) this.form.submit();
     } catch (error) {
       toast(error.message);
     }

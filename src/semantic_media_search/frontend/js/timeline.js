@@ -14,7 +14,8 @@ export class Timeline {
     this.points = [];
     this.duration = 0;
     this.now = 0;
-    this.map = svg("svg", { class: "heat", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+    const viewBox = `0 0 ${WIDTH} ${HEIGHT}`;
+    this.map = svg("svg", { class: "heat", viewBox, preserveAspectRatio: "none", "aria-hidden": "true" });
     this.head = h("div", { class: "playhead" });
     this.marks = h("div", { class: "marks" });
     this.peek = h("div", { class: "peek", hidden: true }, h("img", { alt: "" }), h("span", {}));
@@ -62,15 +63,16 @@ export class Timeline {
     }));
   }
 
-  /** The second that was opened, and the peaks elsewhere: each the best of its surroundings and nearly the best of all. */
+  /** The second that was opened, and the peaks elsewhere: best of their surroundings and nearly the best of all. */
   hits(item) {
     const best = Math.max(...this.points.map((point) => point.strength));
     const { start = item.timestamp, end = item.timestamp } = item.moment ?? {};
     const peaks = this.points.filter((point, place) => {
       const before = this.points[place - 1]?.strength ?? -1;
       const after = this.points[place + 1]?.strength ?? -1;
-      const peak = point.strength > before && point.strength >= after && point.strength >= best * 0.8 && point.strength > 0.3;
-      return peak && !(point.timestamp >= start && point.timestamp <= end);
+      const strong = point.strength >= best * 0.8 && point.strength > 0.3;
+      const peak = point.strength > before && point.strength >= after;
+      return peak && strong && !(point.timestamp >= start && point.timestamp <= end);
     });
     const hits = this.points.filter((point) => point.frame_id === item.frame_id);
     for (const point of peaks.sort((one, other) => other.strength - one.strength)) {

@@ -1,7 +1,8 @@
 // One result, large: the original where the browser can show it, the video at its moment, and what is known of it.
 
 import * as api from "./api.js";
-import { byId, calm, copy, h, icon, toast } from "./dom.js";
+import { spoken } from "./card.js";
+import { byId, calm, copy, h, icon, raise, toast } from "./dom.js";
 import { clock, day, percent, strengthWords } from "./format.js";
 import { Player } from "./player.js";
 
@@ -15,6 +16,9 @@ export class Viewer {
     this.item = null;
     this.player = null;
     this.canShowFolders = false;
+    // Stays where it is while all else is replaced: a screen reader tells of a change in it only so.
+    this.said = h("p", { class: "sr said", role: "status" });
+    this.dialog.append(this.said);
     this.dialog.addEventListener("cancel", (event) => {
       event.preventDefault();
       actions.close();
@@ -26,11 +30,12 @@ export class Viewer {
   }
 
   show(item, view) {
-    this.player?.stop();
-    this.player = null;
+    const held = ["back", "next"].find((name) => this.dialog.querySelector(`.${name}`)?.matches(":focus"));
+    this.empty();
     this.item = item;
     const button = (name, title, does) =>
-      h("button", { class: `quiet ${name}`, type: "button", title, onclick: does }, icon(name), h("span", { class: "sr" }, title));
+      h("button", { class: `quiet ${name}`, type: "button", title, onclick: does },
+        icon(name), h("span", { class: "sr" }, title));
     const stage = h("div", { class: "stage" });
     if (item.video_id) {
       this.player = new Player(item, view, this.actions.seeked);
@@ -38,24 +43,32 @@ export class Viewer {
     } else {
       stage.append(photo(item));
     }
-    this.dialog.replaceChildren(
+    this.dialog.append(
       stage,
       button("back", "Previous result (←)", () => this.actions.step(item, -1)),
       button("next", "Next result (→)", () => this.actions.step(item, 1)),
       button("close", "Close (Esc)", () => this.actions.close()),
       this.panel(item),
     );
+    this.said.textContent = this.dialog.open ? spoken(item) : "";
     if (!this.dialog.open) this.dialog.showModal();
-    this.dialog.querySelector(".close").focus({ preventScroll: true });
+    raise();
+    this.dialog.querySelector(`.${held ?? "close"}`).focus({ preventScroll: true });
     this.player?.start(view.t ?? item.timestamp, !calm());
   }
 
   hide() {
+    if (this.dialog.open) this.dialog.close();
+    raise();
+    this.empty();
+  }
+
+  /** Take away all that belongs to one result. */
+  empty() {
     this.player?.stop();
     this.player = null;
     this.item = null;
-    if (this.dialog.open) this.dialog.close();
-    this.dialog.replaceChildren();
+    for (const part of [...this.dialog.children]) if (!part.matches(".said, #toast, #drop")) part.remove();
   }
 
   panel(item) {
@@ -67,6 +80,11 @@ export class Viewer {
     });
     const strength = item.strength === undefined ? null : h("div", { class: "strength" });
     strength?.style.setProperty("--strength", String(item.strength));
+    const address = item.video_id ? `/video/${encodeURIComponent(item.video_id)}` : `/original/${item.frame_id}`;
+    const original = h("a", { class: "plain", href: address, target: "_blank", rel: "noopener" }, "Open original");
+    const button = (title, does, kind = "plain") =>
+      h("button", { class: kind, type: "button", onclick: does }, title);
+    const match = item.strength === undefined ? "" : `${strengthWords(item.strength)}, ${percent(item.strength)}`;
     const size = item.source_width ? `${item.source_width} × ${item.source_height}` : "";
     return h(
       "aside",
@@ -77,7 +95,7 @@ export class Viewer {
       h(
         "dl",
         {},
-        ...fact("Match", item.strength === undefined ? "" : `${strengthWords(item.strength)}, ${percent(item.strength)}`),
+        ...fact("Match", match),
         ...fact("Similarity", item.similarity === undefined ? "" : item.similarity.toFixed(3)),
         ...fact("Moment", momentOf(item)),
         ...fact("Length", item.duration ? clock(item.duration) : ""),
@@ -88,11 +106,11 @@ export class Viewer {
       h(
         "div",
         { class: "does" },
-        h("button", { class: "primary", type: "button", onclick: () => this.actions.similar(item) }, "Find similar"),
-        h("a", { class: "plain", href: item.video_id ? `/video/${encodeURIComponent(item.video_id)}` : `/original/${item.frame_id}`, target: "_blank", rel: "noopener" }, "Open original"),
-        h("button", { class: "plain", type: "button", onclick: () => copy(item.source_path, "Path copied") }, "Copy path"),
+        button("Find similar", () => this.actions.similar(item), "primary"),
+        original,
+        button("Copy path", () => copy(item.source_path, "Path copied")),
         item.video_id ? clipLink(item) : null,
-        this.canShowFolders ? h("button", { class: "plain", type: "button", onclick: () => reveal(item) }, "Show in folder") : null,
+        this.canShowFolders ? button("Show in folder", () => reveal(item)) : null,
         h("label", { class: "check" }, select, h("span", {}, "Select")),
       ),
     );
@@ -100,10 +118,11 @@ export class Viewer {
 
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || !this.item) return;
-    const inSlider = event.target.closest(".timeline");
+    // The video's own controls and the time line walk in time by these.
+    if (event.key.startsWith("Arrow") && event.target.closest(".timeline, video")) return;
     const does = {
-      ArrowLeft: () => !inSlider && this.actions.step(this.item, -1),
-      ArrowRight: () => !inSlider && this.actions.step(this.item, 1),
+      ArrowLeft: () => this.actions.step(this.item, -1),
+      ArrowRight: () => this.actions.step(this.item, 1),
       ",": () => this.player?.step(-1),
       ".": () => this.player?.step(1),
       s: () => this.actions.similar(this.item),
@@ -130,7 +149,8 @@ function clipLink(item) {
   const from = Math.max(0, start ?? item.timestamp - 2);
   const to = Math.min(item.duration ?? Infinity, Math.max(end ?? 0, from + 4));
   const span = new URLSearchParams({ start: from.toFixed(3), end: to.toFixed(3) });
-  return h("a", { class: "plain", href: `/video/${encodeURIComponent(item.video_id)}/clip?${span}`, download: "" }, "Save clip");
+  const href = `/video/${encodeURIComponent(item.video_id)}/clip?${span}`;
+  return h("a", { class: "plain", href, download: "" }, "Save clip");
 }
 
 async function reveal(item) {
@@ -150,7 +170,13 @@ function momentOf(item) {
 
 /** The stored frame at once; the original in its place when it has come. */
 function photo(item) {
-  const shown = h("img", { class: "photo", src: item.frame_url, alt: item.name, width: item.source_width ?? item.width, height: item.source_height ?? item.height });
+  const shown = h("img", {
+    class: "photo",
+    src: item.frame_url,
+    alt: item.name,
+    width: item.source_width ?? item.width,
+    height: item.source_height ?? item.height,
+  });
   if (SHOWABLE.test(item.name)) {
     const whole = new Image();
     whole.addEventListener("load", () => { shown.src = whole.src; });
