@@ -1,13 +1,14 @@
 """One suite for HNSWIndex and BruteForceIndex: what either promises."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from semantic_media_search.errors import QueryError, VectorError
 from semantic_media_search.index.hnsw import HNSWIndex
-from semantic_media_search.records import F32
+from semantic_media_search.records import F32, BoolMask
 from semantic_media_search.search.brute_force import BruteForceIndex
 from vectors import clustered, unit
 
@@ -113,3 +114,69 @@ def test_k_must_be_positive(make: Callable[[F32], Index], k: int) -> None:
 def test_queries_that_cannot_be_answered_are_refused(make: Callable[[F32], Index], query: F32) -> None:
     with pytest.raises(VectorError):
         make(clustered(10, 8)).search(query.astype(np.float32), 3)
+
+
+def test_a_query_without_a_direction_is_refused(make: Callable[[F32], Index]) -> None:
+    index = make(clustered(10, 8))
+    queries = clustered(3, 8)
+    queries[1] = 0
+    with pytest.raises(VectorError, match="needs a direction"):
+        index.search(queries[1], 3)
+    with pytest.raises(VectorError, match="needs a direction"):
+        index.search_batch(queries, 3)
+
+
+def test_ef_must_be_positive(make: Callable[[F32], Index]) -> None:
+    index = make(clustered(10, 8))
+    with pytest.raises(QueryError, match="ef is 0"):
+        index.search(clustered(1, 8)[0], 3, ef=0)
+
+
+@pytest.mark.parametrize("allowed", [np.ones(9, np.bool_), np.ones((10, 1), np.bool_), np.ones(10, np.uint8)])
+def test_a_filter_that_does_not_fit_is_refused(make: Callable[[F32], Index], allowed: BoolMask) -> None:
+    index = make(clustered(10, 8))
+    with pytest.raises(VectorError, match=r"bool \[10\]"):
+        index.search(clustered(1, 8)[0], 3, allowed=allowed)
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([10], "no node 10"),
+        ([3, -1], "no node -1"),
+        (np.ones(10, np.bool_), "flatnonzero"),
+        ([True] * 10, "flatnonzero"),
+        ([1.0], "integers"),
+        ([[1]], "integers"),
+    ],
+)
+def test_ids_that_are_not_there_are_refused(make: Callable[[F32], Index], ids: Any, message: str) -> None:
+    index = make(clustered(10, 8))
+    for change in (index.mark_deleted, index.restore):
+        with pytest.raises(VectorError, match=message):
+            change(ids)
+    assert len(index.search(clustered(1, 8)[0], 10)) == 10
+    index.mark_deleted([])
+    index.restore([])
+
+
+def test_far_more_answers_than_rows_cost_nothing(make: Callable[[F32], Index]) -> None:
+    rows = clustered(40, 8)
+    index = make(rows)
+    assert sorted(node for node, _ in index.search(rows[0], 10**9, ef=10**9)) == list(range(40))
+    allowed = np.arange(40) < 30
+    assert len(index.search(rows[0], 10**9, ef=10**9, allowed=allowed)) == 30
+    index.mark_deleted([0])
+    assert len(index.search(rows[0], 10**9)) == 39
+    assert index.search_batch(rows, 2, ef=10**9)[0].shape == (40, 2)
+
+
+def test_queries_may_be_read_only_strided_and_of_more_digits(make: Callable[[F32], Index]) -> None:
+    rows = clustered(50, 8)
+    index = make(rows)
+    expected = index.search(rows[7], 5)
+    fixed = rows[7].copy()
+    fixed.flags.writeable = False
+    strided = np.repeat(rows[7], 2)[::2]
+    for query in (fixed, strided, rows[7].astype(np.float64)):
+        assert index.search(query, 5) == expected

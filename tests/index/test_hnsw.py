@@ -1,4 +1,5 @@
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -172,6 +173,7 @@ def test_the_rules_hold_on_upper_layers_too(fault: str, message: str) -> None:
     graph = index._graph
     check_rules(graph, 8)
     slot = int(np.flatnonzero((graph.upper >= 0).sum(axis=1) >= 2)[0])
+    graph.upper = graph.upper.copy()
     graph.upper[slot, 0] = slot_owners(graph)[slot] if fault == "itself" else graph.upper[slot, 1]
     with pytest.raises(IndexFormatError, match=message):
         check_rules(graph, 8)
@@ -186,6 +188,18 @@ def test_saving_is_atomic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(OSError, match="No space"):
         build(clustered(200, 8)).save(path)
     assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["index.bin"], "what was begun is cleared away"
+
+
+def test_the_new_name_of_a_file_is_brought_to_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[bool] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+    )
+    build(clustered(10, 8)).save(tmp_path / "index.bin")
+    assert synced == ([False] if os.name == "nt" else [False, True])
 
 
 @pytest.mark.parametrize(
@@ -206,12 +220,8 @@ def test_rows_that_cannot_be_indexed_are_refused(rows, message: str) -> None:
         index.build(unit(np.ones((3, 8))).astype(np.float64))
 
 
-def test_ids_and_masks_are_checked() -> None:
+def test_an_index_does_not_shrink_by_adding() -> None:
     index = build(clustered(10, 8))
-    with pytest.raises(VectorError, match="no node 10"):
-        index.mark_deleted([10])
-    with pytest.raises(VectorError, match=r"bool \[10\]"):
-        index.search(clustered(1, 8)[0], 3, allowed=np.ones(9, np.bool_))
     with pytest.raises(VectorError, match="5 rows"):
         index.add(clustered(5, 8))
 
@@ -246,6 +256,74 @@ def test_any_sequence_of_changes_keeps_rules_and_answers(data: st.DataObject) ->
         assert not (set(ids.ravel().tolist()) & gone)
         assert (ids >= 0).all()
         assert recall_by_distance(found, wanted) > 0.9
+
+
+def test_built_and_loaded_indexes_share_compiled_code(tmp_path: Path) -> None:
+    """Arrays of another type would have Numba compile every search anew, for seconds, after a load."""
+    code = (
+        "import sys; sys.path[:0] = sys.argv[2:]\n"
+        "import numpy as np\n"
+        "from vectors import clustered\n"
+        "from semantic_media_search.index.hnsw import HNSWIndex\n"
+        "from semantic_media_search.index.search import search_graph, search_many, search_scan\n"
+        "rows = clustered(200, 8)\n"
+        "rows.tofile(sys.argv[1] + '/rows')\n"
+        "mapped = np.memmap(sys.argv[1] + '/rows', np.float32, 'r', shape=rows.shape)\n"
+        "built = HNSWIndex(8, m=4, ef_construction=20)\n"
+        "built.build(rows)\n"
+        "built.save(sys.argv[1] + '/index')\n"
+        "loaded = HNSWIndex.load(sys.argv[1] + '/index', mapped)\n"
+        "few = np.arange(200) % 40 == 0\n"
+        "for index in (built, loaded):\n"
+        "    for deleted in ([], [3]):\n"
+        "        index.mark_deleted(deleted)\n"
+        "        for queries in (rows, mapped):\n"
+        "            index.search(queries[0], 3)\n"
+        "            for allowed in (None, ~few, few):\n"
+        "                index.search_batch(queries, 3, allowed=allowed)\n"
+        "print(*(len(kernel.signatures) for kernel in (search_graph, search_many, search_scan)))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, str(tmp_path), *sys.path],
+        env={name: value for name, value in os.environ.items() if name != "NUMBA_DISABLE_JIT"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.stdout.split() == ["1", "1", "1"]
+
+
+def test_the_largest_dimension_there_may_be() -> None:
+    dim = 16_384
+    rows = np.full((6, dim), dim**-0.5, np.float32)
+    for number in range(1, 6):
+        rows[number, :: number + 1] *= -1
+    rows[5] = -rows[0]
+    index = build(rows)
+    check_rules(index._graph, 8)
+    for number in range(6):
+        assert index.search(rows[number], 1)[0] == (number, pytest.approx(1, abs=1e-4))
+    with pytest.raises(VectorError, match="dim is 1 to 16384"):
+        HNSWIndex(dim + 1)
+
+
+def test_a_failed_build_leaves_the_index_as_it_was(tmp_path: Path) -> None:
+    rows = clustered(100, 8)
+    index = build(rows)
+    index.mark_deleted([4])
+    index.save(tmp_path / "index.bin")
+    index = HNSWIndex.load(tmp_path / "index.bin", rows)
+    before = index.search_batch(rows, 5)
+    with pytest.raises(VectorError):
+        index.build(np.zeros((5, 8), np.float32))
+    assert (len(index), index.deleted_count) == (100, 1)
+    for held, found in zip(before, index.search_batch(rows, 5), strict=True):
+        np.testing.assert_array_equal(held, found)
+    index.verify()
+    index.build(rows[:50])
+    (tmp_path / "index.bin").write_bytes(b"")  # no longer what this index is of
+    index.verify()
+    assert (len(index), index.deleted_count) == (50, 0)
 
 
 def test_the_same_answers_without_the_compiler(tmp_path: Path) -> None:

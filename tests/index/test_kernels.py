@@ -40,6 +40,22 @@ def test_keys_sort_by_cost_then_node() -> None:
     assert sorted(keys) == [pack(np.int64(a), np.int64(b)) for a, b in sorted(pairs)]
 
 
+def test_the_costs_of_the_largest_dimension_fit_their_keys() -> None:
+    dim = 16_384
+    codes = np.zeros((2, dim), np.uint8)
+    codes[0] = 255
+    norms = np.empty(2, np.int32)
+    coding.square_norms(codes, norms, 0, 2)
+    weights = np.empty(dim, np.int8)
+    for node in (0, 1):
+        total = coding.row_weights(codes, node, weights)
+        for other in (0, 1):
+            found = cost(codes, norms, other, weights)
+            assert cost_of(pack(found, np.int64(other))) == found
+            apart = found + norms[node] + 256 * total
+            assert apart == (0 if node == other else 255**2 * dim)
+
+
 def test_the_pool_keeps_the_best_in_order() -> None:
     random = np.random.default_rng(0)
     pool, size, held = np.zeros(8, np.int64), 0, []
