@@ -1,6 +1,5 @@
 """Vectors for the frames that lack them, then the graph over all rows, then the commit that serves both."""
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,6 +11,7 @@ from semantic_media_search.embeddings.embed_store import EmbeddingStore
 from semantic_media_search.embeddings.encoder import Encoder
 from semantic_media_search.errors import LibraryCorruptError, LibraryNotFoundError, MediaError
 from semantic_media_search.ingest.catalog import Generation
+from semantic_media_search.library.compiling import compiling
 from semantic_media_search.library.embedder import Embedder
 from semantic_media_search.library.progress import Progress
 from semantic_media_search.library.publish import publish
@@ -25,7 +25,6 @@ from semantic_media_search.search.sample_queries import SAMPLE_QUERIES
 
 COMMIT_ROWS = 1024
 RECALL_AT = 10
-_COMPILE_NOTICE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +122,13 @@ def build_graph(
 
 
 def _compile(progress: Progress) -> None:
-    """Have the index's code ready; where it must be compiled first, say so: that takes a while, once."""
+    """Have the index's code ready before the work's own time is shown."""
     from semantic_media_search.index.hnsw import HNSWIndex
 
-    text = "Compiling the index for this processor; this happens once."
-    notice = threading.Timer(_COMPILE_NOTICE_SECONDS, progress.note, [text])
-    notice.start()
-    try:
+    with compiling(progress.note):
         index = HNSWIndex(2)
         index.build(np.eye(2, dtype=np.float32))
         index.search(np.eye(2, dtype=np.float32)[0], 1)
-    finally:
-        notice.cancel()
 
 
 def index_library(
