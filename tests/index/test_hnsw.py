@@ -123,31 +123,43 @@ def test_a_file_of_format_1_loads_for_ever() -> None:
     assert [index.search(rows[number], 1)[0][0] for number in range(40)] == list(range(40))
 
 
-def test_every_truncation_and_every_flipped_byte_is_found(tmp_path: Path) -> None:
-    whole = FORMAT_1.read_bytes()
+def _found(path: Path, data: bytes) -> bool:
+    """Whether these bytes, as a file of format 1, are found to be damaged: at opening, or by `verify`."""
     rows = clustered(40, 8, seed=11)
+    path.write_bytes(data)
+    try:
+        index = HNSWIndex.load(path, rows)
+        index.search_batch(rows, 5)  # whatever was opened can be searched without harm
+        index.verify()
+    except IndexFormatError as error:
+        assert "media-search index --rebuild" in str(error)
+        return True
+    return False
+
+
+def test_truncations_and_flipped_bytes_are_found(tmp_path: Path) -> None:
+    whole = FORMAT_1.read_bytes()
     random = np.random.default_rng(0)
     path = tmp_path / "index.bin"
-
-    def found(data: bytes) -> bool:
-        path.write_bytes(data)
-        try:
-            index = HNSWIndex.load(path, rows)
-            index.search_batch(rows, 5)  # whatever was opened can be searched without harm
-            index.verify()
-        except IndexFormatError as error:
-            assert "media-search index --rebuild" in str(error)
-            return True
-        return False
-
-    assert not found(whole)
+    assert not _found(path, whole)
     for length in [0, 1, 7, 8, 100, 200, *random.integers(0, len(whole), 60).tolist(), len(whole) - 1]:
-        assert found(whole[:length]), length
+        assert _found(path, whole[:length]), length
     for position in [*range(0, 260, 3), *random.integers(0, len(whole), 300).tolist()]:
         damaged = bytearray(whole)
         damaged[position] ^= int(random.integers(1, 256))
-        assert found(bytes(damaged)), position
-    assert found(whole + b"\0")
+        assert _found(path, bytes(damaged)), position
+    assert _found(path, whole + b"\0")
+
+
+@pytest.mark.exhaustive
+def test_each_single_truncation_and_flipped_byte_is_found(tmp_path: Path) -> None:
+    whole = FORMAT_1.read_bytes()
+    for length in range(len(whole)):
+        assert _found(tmp_path / "index.bin", whole[:length]), length
+    for position in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[position] ^= 0xFF if position % 2 else 1 << position // 2 % 8
+        assert _found(tmp_path / "index.bin", bytes(damaged)), position
 
 
 @pytest.mark.parametrize("name", ["levels", "links", "upper", "offsets", "centre", "deleted", "fitted"])
@@ -176,6 +188,23 @@ def test_the_rules_hold_on_upper_layers_too(fault: str, message: str) -> None:
     graph.upper = graph.upper.copy()
     graph.upper[slot, 0] = slot_owners(graph)[slot] if fault == "itself" else graph.upper[slot, 1]
     with pytest.raises(IndexFormatError, match=message):
+        check_rules(graph, 8)
+
+
+@pytest.mark.parametrize("fault", ["beyond", "too high", "top"])
+def test_the_rules_look_at_levels_and_ids(fault: str) -> None:
+    index = build(clustered(500))
+    graph = index._graph
+    if fault == "beyond":
+        graph.links = graph.links.copy()
+        graph.links[7, 0] = 500
+    elif fault == "too high":
+        low = int(np.flatnonzero(graph.levels == 0)[0])
+        graph.upper = graph.upper.copy()
+        graph.upper[graph.offsets[graph.entry], 0] = low
+    else:
+        graph.top += 1
+    with pytest.raises(IndexFormatError, match=r"not there|is not on it|entry point"):
         check_rules(graph, 8)
 
 
@@ -228,15 +257,22 @@ def test_an_index_does_not_shrink_by_adding() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.data())
-def test_any_sequence_of_changes_keeps_rules_and_answers(data: st.DataObject) -> None:
+def test_any_sequence_of_changes_keeps_rules_and_answers(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     rows = clustered(400, 12, seed=data.draw(st.integers(0, 5)))
     index = HNSWIndex(12, m=data.draw(st.integers(2, 8)), ef_construction=40)
     size, gone = 0, set()
     for _ in range(data.draw(st.integers(1, 6))):
-        change = data.draw(st.sampled_from(["add", "delete", "restore"]))
+        change = data.draw(st.sampled_from(["add", "delete", "restore", "reload"]))
         if change == "add":
             size = data.draw(st.integers(size, min(400, size + 150)))
-            index.add(rows[:size])
+            index.add(rows[:size], threads=data.draw(st.integers(1, 3)))
+        elif change == "reload":
+            path = tmp_path_factory.mktemp("index") / "index.bin"
+            index.save(path)
+            index = HNSWIndex.load(path, rows[:size])
+            index.verify()
         elif size:
             ids = data.draw(st.lists(st.integers(0, size - 1), max_size=40))
             if change == "delete":
@@ -247,14 +283,21 @@ def test_any_sequence_of_changes_keeps_rules_and_answers(data: st.DataObject) ->
                 gone -= set(ids)
         check_rules(index._graph, index.m)
         assert index.deleted_count == len(gone)
+    if size == 0:
+        return
+    share = data.draw(st.sampled_from([1.0, 0.5, 0.05]))
+    allowed = np.random.default_rng(size).random(size) < share
     exact = BruteForceIndex(rows[:size])
     exact.mark_deleted(np.array(sorted(gone), np.int64))
-    if size - len(gone) > 0:
-        k = min(5, size - len(gone))
-        _, wanted = exact.search_batch(rows[:20], k)
-        ids, found = index.search_batch(rows[:20], k, ef=size)
+    k = min(5, int(allowed.sum()) - int(allowed[sorted(gone)].sum()))
+    if k > 0:
+        _, wanted = exact.search_batch(rows[:20], k, allowed=allowed)
+        ids, found = index.search_batch(
+            rows[:20], k, ef=size, threads=data.draw(st.integers(1, 3)), allowed=allowed
+        )
         assert not (set(ids.ravel().tolist()) & gone)
         assert (ids >= 0).all()
+        assert allowed[ids].all()
         assert recall_by_distance(found, wanted) > 0.9
 
 

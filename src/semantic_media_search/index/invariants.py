@@ -69,10 +69,14 @@ def _wrong_ids(graph: Graph, count: int) -> str | None:
 
 
 def check_rules(graph: Graph, m: int) -> None:
-    """The graph's own rules: no link to itself, none twice, none after the last, every node within reach.
+    """The graph's own rules: ids and levels that agree, no link to itself, none twice, none after the last, every node
+    within reach.
 
-    Raises IndexFormatError naming the first node that breaks one.
+    Raises IndexFormatError naming what breaks one.
     """
+    wrong = _wrong_ids(graph, len(graph)) if len(graph) else None
+    if wrong is not None:
+        raise IndexFormatError(f"the graph breaks its rules: {wrong}; {REBUILD}")
     for name, links, owners in (
         ("links", graph.links, np.arange(len(graph))),
         ("upper links", graph.upper, slot_owners(graph)),
