@@ -1,9 +1,13 @@
 """Slow, obvious twins of the index's kernels."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from semantic_media_search.index.graph import Graph
 from semantic_media_search.index.walk import EXPANDED_TOGETHER
+
+Cost = Callable[[int], int]
 
 
 def dot(code_row, weights) -> int:
@@ -50,10 +54,126 @@ def beam(codes, links, weights, entry: int, ef: int) -> list[int]:
 
 
 def reached(graph: Graph) -> set[int]:
-    seen, waiting = {graph.entry}, [graph.entry]
+    return reached_over([linked(graph, node, 0) for node in range(len(graph))], graph.entry)
+
+
+def reached_over(layer: list[list[int]], entry: int) -> set[int]:
+    seen, waiting = {entry}, [entry]
     while waiting:
-        for neighbor in graph.links[waiting.pop()]:
-            if neighbor >= 0 and int(neighbor) not in seen:
-                seen.add(int(neighbor))
-                waiting.append(int(neighbor))
+        for neighbor in layer[waiting.pop()]:
+            if neighbor not in seen:
+                seen.add(neighbor)
+                waiting.append(neighbor)
     return seen
+
+
+def quantise_query(query, stride: int) -> list[int]:
+    factor = np.float32(127) / np.float32(max(abs(float(x)) for x in query))
+    return [int(np.rint(np.float32(x) * factor)) for x in query] + [0] * (stride - len(query))
+
+
+def descend(graph: Graph, cost: Cost, node: int, top: int, bottom: int) -> int:
+    """The nearest neighbor, again and again, on each level from `top` down to above `bottom`."""
+    for level in range(top, bottom, -1):
+        node = _nearest(lambda at, level=level: linked(graph, at, level), cost, node)
+    return node
+
+
+def linked(graph: Graph, node: int, level: int) -> list[int]:
+    row = graph.links[node] if level == 0 else graph.upper[graph.offsets[node] + level - 1]
+    return [int(neighbor) for neighbor in row if neighbor >= 0]
+
+
+def rank(embeddings, query, nodes: list[int], k: int) -> list[tuple[int, float]]:
+    scored = [(node, float(np.float64(embeddings[node]) @ np.float64(query))) for node in nodes]
+    return sorted(scored, key=lambda pair: (-pair[1], pair[0]))[:k]
+
+
+def search(graph: Graph, codes, embeddings, query, k: int, ef: int) -> list[tuple[int, float]]:
+    """Algorithm 5: descent, beam at level 0, then the best by their vectors."""
+    weights = quantise_query(query, codes.shape[1])
+    entry = descend(graph, lambda node: -dot(codes[node], weights), graph.entry, graph.top, 0)
+    best = beam(codes, graph.links, weights, entry, ef)
+    return rank(embeddings, query, best[: k + max(10, k // 2)], k)
+
+
+def scan(codes, embeddings, query, nodes: list[int], k: int, limit: int) -> list[tuple[int, float]]:
+    weights = quantise_query(query, codes.shape[1])
+    best = sorted(nodes, key=lambda node: (-dot(codes[node], weights), node))[:limit]
+    return rank(embeddings, query, best, k)
+
+
+def build_links(codes, levels, m: int, ef: int, batch: Callable[[int], int]) -> list[list[list[int]]]:
+    """Algorithm 1 with lists: `layers[level][node]` are a node's neighbors. `batch(start)` nodes at a time find
+    their neighbors in the graph as it was, then all rows that they link to take them in.
+    """
+    values = codes.astype(np.int64) - 128
+
+    def apart(a: int, b: int) -> int:
+        return int(((values[a] - values[b]) ** 2).sum())
+
+    count, highest = len(levels), int(max(levels))
+    layers: list[list[list[int]]] = [[[] for _ in range(count)] for _ in range(highest + 1)]
+    entry, top, start = 0, int(levels[0]), 1
+    while start < count:
+        stop = min(count, start + batch(start))
+        found = {}
+        for node in range(start, stop):
+            at = entry
+            for level in range(top, int(levels[node]), -1):
+                at = _nearest(layers[level].__getitem__, lambda other, node=node: apart(node, other), at)
+            pool = [at]
+            for level in range(min(top, int(levels[node])), -1, -1):
+                pool = _beam(layers[level], lambda other, node=node: apart(node, other), pool, ef)
+                found[level, node] = select_neighbors(codes, node, pool, m if level else 2 * m)
+        for (level, node), row in found.items():
+            layers[level][node] = row
+        for level in range(highest + 1):
+            _take(
+                codes,
+                layers[level],
+                apart,
+                [n for n in range(start, stop) if (level, n) in found],
+                m if level else 2 * m,
+            )
+        for node in range(start, stop):
+            if levels[node] > top:
+                entry, top = node, int(levels[node])
+        start = stop
+    return layers
+
+
+def _take(
+    codes, layer: list[list[int]], apart: Callable[[int, int], int], new: list[int], limit: int
+) -> None:
+    incoming: dict[int, list[int]] = {}
+    for node in new:
+        for target in layer[node]:
+            incoming.setdefault(target, []).append(node)
+    for target, sources in incoming.items():
+        row = layer[target] + sources
+        if len(row) > limit:
+            row.sort(key=lambda other, target=target: (apart(target, other), other))
+            row = select_neighbors(codes, target, row, limit)
+        layer[target] = row
+
+
+def _nearest(neighbors: Callable[[int], list[int]], cost: Cost, node: int) -> int:
+    while True:
+        nearest = min(neighbors(node), key=cost, default=node)
+        if cost(nearest) >= cost(node):
+            return node
+        node = nearest
+
+
+def _beam(layer: list[list[int]], cost: Cost, entries: list[int], ef: int) -> list[int]:
+    """Algorithm 2 from several entries: the ef best nodes met, best first."""
+    best, expanded, met = sorted(entries, key=lambda node: (cost(node), node)), set(), set(entries)
+    while True:
+        waiting = [node for node in best if node not in expanded][:EXPANDED_TOGETHER]
+        if not waiting:
+            return best
+        expanded.update(waiting)
+        fresh = {neighbor for node in waiting for neighbor in layer[node]} - met
+        met |= fresh
+        best = sorted([*best, *fresh], key=lambda node: (cost(node), node))[:ef]

@@ -157,7 +157,7 @@ def test_health_says_what_there_is(client: TestClient) -> None:
     health = client.get("/health").json()
     assert (health["status"], health["frame_count"], health["embedding_dim"]) == ("ok", 16, 64)
     assert (health["model"], health["generation"], health["pending_frames"]) == ("colours", 1, 0)
-    assert "hnsw_nodes" in health
+    assert {"hnsw_nodes", "ef_search", "recall", "target_recall"} <= health.keys()
 
 
 def test_a_library_that_is_not_ready_says_what_to_run(make: Callable[..., Library], tmp_path: Path) -> None:

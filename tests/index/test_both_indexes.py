@@ -1,21 +1,25 @@
 """One suite for HNSWIndex and BruteForceIndex: what either promises."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from semantic_media_search.errors import QueryError, VectorError
 from semantic_media_search.index.hnsw import HNSWIndex
-from semantic_media_search.records import F32
+from semantic_media_search.index.jit import JIT_DISABLED
+from semantic_media_search.records import F32, BoolMask
 from semantic_media_search.search.brute_force import BruteForceIndex
 from vectors import clustered, unit
 
 Index = HNSWIndex | BruteForceIndex
+SHRINK = 12 if JIT_DISABLED else 1
+"""Not compiled, the kernels take a thousand times as long."""
 
 
 def _hnsw(embeddings: F32) -> HNSWIndex:
-    index = HNSWIndex(embeddings.shape[1], m=8, ef_construction=60)
+    index = HNSWIndex(embeddings.shape[1], m=8 // (1 + JIT_DISABLED), ef_construction=60 // SHRINK)
     index.build(embeddings)
     return index
 
@@ -52,7 +56,7 @@ def test_fewer_rows_than_asked_for(make: Callable[[F32], Index]) -> None:
 
 
 def test_answers_come_best_first_with_types_as_documented(make: Callable[[F32], Index]) -> None:
-    index = make(clustered(300, 16))
+    index = make(clustered(300 // SHRINK, 16))
     ids, cosines = index.search_batch(clustered(7, 16, seed=3), 10)
     assert (ids.dtype, cosines.dtype) == (np.int64, np.float32)
     assert (np.diff(cosines, axis=1) <= 0).all()
@@ -62,9 +66,10 @@ def test_answers_come_best_first_with_types_as_documented(make: Callable[[F32], 
 
 @pytest.mark.parametrize("share", [1.0, 0.9, 0.5, 0.1, 0.02])
 def test_filters_never_under_fill(make: Callable[[F32], Index], share: float) -> None:
-    rows, queries = clustered(1_500, 16), clustered(30, 16, seed=4)
+    rows, queries = clustered(1_500 // SHRINK, 16), clustered(30 // SHRINK, 16, seed=4)
     index = make(rows)
     allowed = np.random.default_rng(5).random(len(rows)) < share
+    allowed[:10] = True
     ids, cosines = index.search_batch(queries, 10, allowed=allowed)
     assert (ids >= 0).all()
     assert allowed[ids].all()
@@ -73,23 +78,23 @@ def test_filters_never_under_fill(make: Callable[[F32], Index], share: float) ->
 
 
 def test_a_filter_of_one_row_and_of_none(make: Callable[[F32], Index]) -> None:
-    rows = clustered(500, 16)
+    rows = clustered(500 // SHRINK, 16)
     index = make(rows)
-    allowed = np.zeros(500, np.bool_)
+    allowed = np.zeros(len(rows), np.bool_)
     assert index.search(rows[0], 5, allowed=allowed) == []
-    allowed[321] = True
-    assert [node for node, _ in index.search(rows[0], 5, allowed=allowed)] == [321]
+    allowed[33] = True
+    assert [node for node, _ in index.search(rows[0], 5, allowed=allowed)] == [33]
 
 
 def test_deleted_rows_never_come_back_until_restored(make: Callable[[F32], Index]) -> None:
-    rows = clustered(600, 16)
+    rows = clustered(600 // SHRINK, 16)
     index = make(rows)
-    gone = np.arange(0, 600, 2)
+    gone = np.arange(0, len(rows), 2)
     index.mark_deleted(gone)
-    ids, _ = index.search_batch(rows[:50], 10)
+    ids, _ = index.search_batch(rows[: 50 // SHRINK], 10)
     assert (ids % 2 == 1).all()
     assert all(node % 2 for node, _ in index.search(rows[0], 10))
-    allowed = np.zeros(600, np.bool_)
+    allowed = np.zeros(len(rows), np.bool_)
     allowed[:10] = True
     assert sorted(node for node, _ in index.search(rows[0], 10, allowed=allowed)) == [1, 3, 5, 7, 9]
     index.restore(gone[:1])
@@ -113,3 +118,69 @@ def test_k_must_be_positive(make: Callable[[F32], Index], k: int) -> None:
 def test_queries_that_cannot_be_answered_are_refused(make: Callable[[F32], Index], query: F32) -> None:
     with pytest.raises(VectorError):
         make(clustered(10, 8)).search(query.astype(np.float32), 3)
+
+
+def test_a_query_without_a_direction_is_refused(make: Callable[[F32], Index]) -> None:
+    index = make(clustered(10, 8))
+    queries = clustered(3, 8)
+    queries[1] = 0
+    with pytest.raises(VectorError, match="needs a direction"):
+        index.search(queries[1], 3)
+    with pytest.raises(VectorError, match="needs a direction"):
+        index.search_batch(queries, 3)
+
+
+def test_ef_must_be_positive(make: Callable[[F32], Index]) -> None:
+    index = make(clustered(10, 8))
+    with pytest.raises(QueryError, match="ef is 0"):
+        index.search(clustered(1, 8)[0], 3, ef=0)
+
+
+@pytest.mark.parametrize("allowed", [np.ones(9, np.bool_), np.ones((10, 1), np.bool_), np.ones(10, np.uint8)])
+def test_a_filter_that_does_not_fit_is_refused(make: Callable[[F32], Index], allowed: BoolMask) -> None:
+    index = make(clustered(10, 8))
+    with pytest.raises(VectorError, match=r"bool \[10\]"):
+        index.search(clustered(1, 8)[0], 3, allowed=allowed)
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([10], "no node 10"),
+        ([3, -1], "no node -1"),
+        (np.ones(10, np.bool_), "flatnonzero"),
+        ([True] * 10, "flatnonzero"),
+        ([1.0], "integers"),
+        ([[1]], "integers"),
+    ],
+)
+def test_ids_that_are_not_there_are_refused(make: Callable[[F32], Index], ids: Any, message: str) -> None:
+    index = make(clustered(10, 8))
+    for change in (index.mark_deleted, index.restore):
+        with pytest.raises(VectorError, match=message):
+            change(ids)
+    assert len(index.search(clustered(1, 8)[0], 10)) == 10
+    index.mark_deleted([])
+    index.restore([])
+
+
+def test_far_more_answers_than_rows_cost_nothing(make: Callable[[F32], Index]) -> None:
+    rows = clustered(40, 8)
+    index = make(rows)
+    assert sorted(node for node, _ in index.search(rows[0], 10**9, ef=10**9)) == list(range(40))
+    allowed = np.arange(40) < 30
+    assert len(index.search(rows[0], 10**9, ef=10**9, allowed=allowed)) == 30
+    index.mark_deleted([0])
+    assert len(index.search(rows[0], 10**9)) == 39
+    assert index.search_batch(rows, 2, ef=10**9)[0].shape == (40, 2)
+
+
+def test_queries_may_be_read_only_strided_and_of_more_digits(make: Callable[[F32], Index]) -> None:
+    rows = clustered(50, 8)
+    index = make(rows)
+    expected = index.search(rows[7], 5)
+    fixed = rows[7].copy()
+    fixed.flags.writeable = False
+    strided = np.repeat(rows[7], 2)[::2]
+    for query in (fixed, strided, rows[7].astype(np.float64)):
+        assert index.search(query, 5) == expected

@@ -1,4 +1,5 @@
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -122,31 +123,43 @@ def test_a_file_of_format_1_loads_for_ever() -> None:
     assert [index.search(rows[number], 1)[0][0] for number in range(40)] == list(range(40))
 
 
-def test_every_truncation_and_every_flipped_byte_is_found(tmp_path: Path) -> None:
-    whole = FORMAT_1.read_bytes()
+def _found(path: Path, data: bytes) -> bool:
+    """Whether these bytes, as a file of format 1, are found to be damaged: at opening, or by `verify`."""
     rows = clustered(40, 8, seed=11)
+    path.write_bytes(data)
+    try:
+        index = HNSWIndex.load(path, rows)
+        index.search_batch(rows, 5)  # whatever was opened can be searched without harm
+        index.verify()
+    except IndexFormatError as error:
+        assert "media-search index --rebuild" in str(error)
+        return True
+    return False
+
+
+def test_truncations_and_flipped_bytes_are_found(tmp_path: Path) -> None:
+    whole = FORMAT_1.read_bytes()
     random = np.random.default_rng(0)
     path = tmp_path / "index.bin"
-
-    def found(data: bytes) -> bool:
-        path.write_bytes(data)
-        try:
-            index = HNSWIndex.load(path, rows)
-            index.search_batch(rows, 5)  # whatever was opened can be searched without harm
-            index.verify()
-        except IndexFormatError as error:
-            assert "media-search index --rebuild" in str(error)
-            return True
-        return False
-
-    assert not found(whole)
+    assert not _found(path, whole)
     for length in [0, 1, 7, 8, 100, 200, *random.integers(0, len(whole), 60).tolist(), len(whole) - 1]:
-        assert found(whole[:length]), length
+        assert _found(path, whole[:length]), length
     for position in [*range(0, 260, 3), *random.integers(0, len(whole), 300).tolist()]:
         damaged = bytearray(whole)
         damaged[position] ^= int(random.integers(1, 256))
-        assert found(bytes(damaged)), position
-    assert found(whole + b"\0")
+        assert _found(path, bytes(damaged)), position
+    assert _found(path, whole + b"\0")
+
+
+@pytest.mark.exhaustive
+def test_each_single_truncation_and_flipped_byte_is_found(tmp_path: Path) -> None:
+    whole = FORMAT_1.read_bytes()
+    for length in range(len(whole)):
+        assert _found(tmp_path / "index.bin", whole[:length]), length
+    for position in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[position] ^= 0xFF if position % 2 else 1 << position // 2 % 8
+        assert _found(tmp_path / "index.bin", bytes(damaged)), position
 
 
 @pytest.mark.parametrize("name", ["levels", "links", "upper", "offsets", "centre", "deleted", "fitted"])
@@ -172,8 +185,26 @@ def test_the_rules_hold_on_upper_layers_too(fault: str, message: str) -> None:
     graph = index._graph
     check_rules(graph, 8)
     slot = int(np.flatnonzero((graph.upper >= 0).sum(axis=1) >= 2)[0])
+    graph.upper = graph.upper.copy()
     graph.upper[slot, 0] = slot_owners(graph)[slot] if fault == "itself" else graph.upper[slot, 1]
     with pytest.raises(IndexFormatError, match=message):
+        check_rules(graph, 8)
+
+
+@pytest.mark.parametrize("fault", ["beyond", "too high", "top"])
+def test_the_rules_look_at_levels_and_ids(fault: str) -> None:
+    index = build(clustered(500))
+    graph = index._graph
+    if fault == "beyond":
+        graph.links = graph.links.copy()
+        graph.links[7, 0] = 500
+    elif fault == "too high":
+        low = int(np.flatnonzero(graph.levels == 0)[0])
+        graph.upper = graph.upper.copy()
+        graph.upper[graph.offsets[graph.entry], 0] = low
+    else:
+        graph.top += 1
+    with pytest.raises(IndexFormatError, match=r"not there|is not on it|entry point"):
         check_rules(graph, 8)
 
 
@@ -186,6 +217,18 @@ def test_saving_is_atomic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(OSError, match="No space"):
         build(clustered(200, 8)).save(path)
     assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["index.bin"], "what was begun is cleared away"
+
+
+def test_the_new_name_of_a_file_is_brought_to_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[bool] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+    )
+    build(clustered(10, 8)).save(tmp_path / "index.bin")
+    assert synced == ([False] if os.name == "nt" else [False, True])
 
 
 @pytest.mark.parametrize(
@@ -206,27 +249,30 @@ def test_rows_that_cannot_be_indexed_are_refused(rows, message: str) -> None:
         index.build(unit(np.ones((3, 8))).astype(np.float64))
 
 
-def test_ids_and_masks_are_checked() -> None:
+def test_an_index_does_not_shrink_by_adding() -> None:
     index = build(clustered(10, 8))
-    with pytest.raises(VectorError, match="no node 10"):
-        index.mark_deleted([10])
-    with pytest.raises(VectorError, match=r"bool \[10\]"):
-        index.search(clustered(1, 8)[0], 3, allowed=np.ones(9, np.bool_))
     with pytest.raises(VectorError, match="5 rows"):
         index.add(clustered(5, 8))
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.data())
-def test_any_sequence_of_changes_keeps_rules_and_answers(data: st.DataObject) -> None:
+def test_any_sequence_of_changes_keeps_rules_and_answers(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     rows = clustered(400, 12, seed=data.draw(st.integers(0, 5)))
     index = HNSWIndex(12, m=data.draw(st.integers(2, 8)), ef_construction=40)
     size, gone = 0, set()
     for _ in range(data.draw(st.integers(1, 6))):
-        change = data.draw(st.sampled_from(["add", "delete", "restore"]))
+        change = data.draw(st.sampled_from(["add", "delete", "restore", "reload"]))
         if change == "add":
             size = data.draw(st.integers(size, min(400, size + 150)))
-            index.add(rows[:size])
+            index.add(rows[:size], threads=data.draw(st.integers(1, 3)))
+        elif change == "reload":
+            path = tmp_path_factory.mktemp("index") / "index.bin"
+            index.save(path)
+            index = HNSWIndex.load(path, rows[:size])
+            index.verify()
         elif size:
             ids = data.draw(st.lists(st.integers(0, size - 1), max_size=40))
             if change == "delete":
@@ -237,15 +283,90 @@ def test_any_sequence_of_changes_keeps_rules_and_answers(data: st.DataObject) ->
                 gone -= set(ids)
         check_rules(index._graph, index.m)
         assert index.deleted_count == len(gone)
+    if size == 0:
+        return
+    share = data.draw(st.sampled_from([1.0, 0.5, 0.05]))
+    allowed = np.random.default_rng(size).random(size) < share
     exact = BruteForceIndex(rows[:size])
     exact.mark_deleted(np.array(sorted(gone), np.int64))
-    if size - len(gone) > 0:
-        k = min(5, size - len(gone))
-        _, wanted = exact.search_batch(rows[:20], k)
-        ids, found = index.search_batch(rows[:20], k, ef=size)
+    k = min(5, int(allowed.sum()) - int(allowed[sorted(gone)].sum()))
+    if k > 0:
+        _, wanted = exact.search_batch(rows[:20], k, allowed=allowed)
+        ids, found = index.search_batch(
+            rows[:20], k, ef=size, threads=data.draw(st.integers(1, 3)), allowed=allowed
+        )
         assert not (set(ids.ravel().tolist()) & gone)
         assert (ids >= 0).all()
+        assert allowed[ids].all()
         assert recall_by_distance(found, wanted) > 0.9
+
+
+def test_built_and_loaded_indexes_share_compiled_code(tmp_path: Path) -> None:
+    """Arrays of another type would have Numba compile every search anew, for seconds, after a load."""
+    code = (
+        "import sys; sys.path[:0] = sys.argv[2:]\n"
+        "import numpy as np\n"
+        "from vectors import clustered\n"
+        "from semantic_media_search.index.hnsw import HNSWIndex\n"
+        "from semantic_media_search.index.search import search_graph, search_many, search_scan\n"
+        "rows = clustered(200, 8)\n"
+        "rows.tofile(sys.argv[1] + '/rows')\n"
+        "mapped = np.memmap(sys.argv[1] + '/rows', np.float32, 'r', shape=rows.shape)\n"
+        "built = HNSWIndex(8, m=4, ef_construction=20)\n"
+        "built.build(rows)\n"
+        "built.save(sys.argv[1] + '/index')\n"
+        "loaded = HNSWIndex.load(sys.argv[1] + '/index', mapped)\n"
+        "few = np.arange(200) % 40 == 0\n"
+        "for index in (built, loaded):\n"
+        "    for deleted in ([], [3]):\n"
+        "        index.mark_deleted(deleted)\n"
+        "        for queries in (rows, mapped):\n"
+        "            index.search(queries[0], 3)\n"
+        "            for allowed in (None, ~few, few):\n"
+        "                index.search_batch(queries, 3, allowed=allowed)\n"
+        "print(*(len(kernel.signatures) for kernel in (search_graph, search_many, search_scan)))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, str(tmp_path), *sys.path],
+        env={name: value for name, value in os.environ.items() if name != "NUMBA_DISABLE_JIT"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.stdout.split() == ["1", "1", "1"]
+
+
+def test_the_largest_dimension_there_may_be() -> None:
+    dim = 16_384
+    rows = np.full((6, dim), dim**-0.5, np.float32)
+    for number in range(1, 6):
+        rows[number, :: number + 1] *= -1
+    rows[5] = -rows[0]
+    index = build(rows)
+    check_rules(index._graph, 8)
+    for number in range(6):
+        assert index.search(rows[number], 1)[0] == (number, pytest.approx(1, abs=1e-4))
+    with pytest.raises(VectorError, match="dim is 1 to 16384"):
+        HNSWIndex(dim + 1)
+
+
+def test_a_failed_build_leaves_the_index_as_it_was(tmp_path: Path) -> None:
+    rows = clustered(100, 8)
+    index = build(rows)
+    index.mark_deleted([4])
+    index.save(tmp_path / "index.bin")
+    index = HNSWIndex.load(tmp_path / "index.bin", rows)
+    before = index.search_batch(rows, 5)
+    with pytest.raises(VectorError):
+        index.build(np.zeros((5, 8), np.float32))
+    assert (len(index), index.deleted_count) == (100, 1)
+    for held, found in zip(before, index.search_batch(rows, 5), strict=True):
+        np.testing.assert_array_equal(held, found)
+    index.verify()
+    index.build(rows[:50])
+    (tmp_path / "index.bin").write_bytes(b"")  # no longer what this index is of
+    index.verify()
+    assert (len(index), index.deleted_count) == (50, 0)
 
 
 def test_the_same_answers_without_the_compiler(tmp_path: Path) -> None:

@@ -5,20 +5,24 @@ import pytest
 
 import naive_index as naive
 from semantic_media_search.index import codes as coding
+from semantic_media_search.index.build import _BATCH_LIMIT, _BATCH_SHARE
 from semantic_media_search.index.hnsw import HNSWIndex
 from semantic_media_search.index.instructions import dot, plain_dot
+from semantic_media_search.index.jit import JIT_DISABLED
 from semantic_media_search.index.link import select_neighbors
 from semantic_media_search.index.pool import cost_of, insert, node_of, pack
-from semantic_media_search.index.walk import EXPANDED_TOGETHER, beam, cost
+from semantic_media_search.index.search import exact_cosine, rank, search_scan
+from semantic_media_search.index.walk import EXPANDED_TOGETHER, beam, cost, descend
 from vectors import clustered
 
 NO_NORMS = np.empty(0, np.int32)
+COUNT = 90 if JIT_DISABLED else 300
 
 
 @pytest.fixture(scope="module")
 def index() -> HNSWIndex:
     index = HNSWIndex(20, m=4, ef_construction=40)
-    index.build(clustered(300, 20))
+    index.build(clustered(COUNT, 20))
     return index
 
 
@@ -38,6 +42,22 @@ def test_keys_sort_by_cost_then_node() -> None:
     keys = [pack(np.int64(a), np.int64(b)) for a, b in pairs]
     assert [(cost_of(key), node_of(key)) for key in keys] == pairs
     assert sorted(keys) == [pack(np.int64(a), np.int64(b)) for a, b in sorted(pairs)]
+
+
+def test_the_costs_of_the_largest_dimension_fit_their_keys() -> None:
+    dim = 16_384
+    codes = np.zeros((2, dim), np.uint8)
+    codes[0] = 255
+    norms = np.empty(2, np.int32)
+    coding.square_norms(codes, norms, 0, 2)
+    weights = np.empty(dim, np.int8)
+    for node in (0, 1):
+        total = coding.row_weights(codes, node, weights)
+        for other in (0, 1):
+            found = cost(codes, norms, other, weights)
+            assert cost_of(pack(found, np.int64(other))) == found
+            apart = found + norms[node] + 256 * total
+            assert apart == (0 if node == other else 255**2 * dim)
 
 
 def test_the_pool_keeps_the_best_in_order() -> None:
@@ -75,7 +95,7 @@ def test_the_beam_is_algorithm_2(index: HNSWIndex) -> None:
         coding.quantise_query(query, weights)
         pool = np.zeros(16, np.int64)
         pool[0] = pack(cost(codes, NO_NORMS, graph.entry, weights), graph.entry)
-        visited = np.zeros(300, np.uint8)
+        visited = np.zeros(COUNT, np.uint8)
         visited[graph.entry] = 1
         fresh = np.empty(EXPANDED_TOGETHER * graph.links.shape[1], np.int32)
         size = beam(
@@ -89,9 +109,9 @@ def test_choosing_neighbors_is_algorithm_4(index: HNSWIndex) -> None:
     codes, norms = index._codes, index._norms
     values = codes.astype(np.int64) - 128
     weights, other = np.zeros(codes.shape[1], np.int8), np.zeros(codes.shape[1], np.int8)
-    for node in range(0, 300, 17):
+    for node in range(0, COUNT, 17):
         apart = ((values - values[node]) ** 2).sum(axis=1)
-        nearest = [int(n) for n in np.lexsort((np.arange(300), apart)) if n != node][:40]
+        nearest = [int(n) for n in np.lexsort((np.arange(COUNT), apart)) if n != node][:40]
         total = coding.row_weights(codes, node, weights)
         assert total == values[node].sum()
         pool = np.array([pack(cost(codes, norms, n, weights), n) for n in nearest])
@@ -100,3 +120,87 @@ def test_choosing_neighbors_is_algorithm_4(index: HNSWIndex) -> None:
         count = select_neighbors(codes, norms, own_norm, pool, len(pool), 6, other, row)
         assert row[:count].tolist() == naive.select_neighbors(codes, node, nearest, 6)
         assert (row[count:] == -1).all()
+
+
+def test_a_query_becomes_whole_numbers(index: HNSWIndex) -> None:
+    weights = np.full(64, 7, np.int8)
+    for query in clustered(20, 20, seed=6):
+        coding.quantise_query(query, weights)
+        assert weights.tolist() == naive.quantise_query(query, 64)
+
+
+def test_the_descent_is_greedy(index: HNSWIndex) -> None:
+    graph, codes = index._graph, index._codes
+    assert graph.top >= 2
+    weights = np.zeros(codes.shape[1], np.int8)
+    for query in clustered(30, 20, seed=7):
+        coding.quantise_query(query, weights)
+        for bottom in range(graph.top + 1):
+            found = descend(
+                codes, NO_NORMS, graph.upper, graph.offsets, weights, graph.entry, graph.top, bottom
+            )
+            expected = naive.descend(
+                graph, lambda node: -naive.dot(codes[node], weights), graph.entry, graph.top, bottom
+            )
+            assert found == expected
+
+
+def test_ranking_is_by_true_cosines_and_ties_go_to_the_lower_row() -> None:
+    rows = clustered(40, 20)
+    rows[30:] = rows[:10]
+    nodes = np.random.default_rng(1).permutation(40)
+    ids, cosines = np.empty(50, np.int64), np.empty(50, np.float32)
+    for query in (*clustered(5, 20, seed=8), rows[3]):
+        expected = naive.rank(rows, query, nodes.tolist(), 50)
+        for k in (1, 7, 40, 50):
+            count = rank(rows, query, nodes, 40, k, ids, cosines)
+            assert count == min(k, 40)
+            assert ids[:count].tolist() == [node for node, _ in expected[:k]]
+            assert cosines[:count] == pytest.approx([cosine for _, cosine in expected[:k]], abs=1e-6)
+        assert exact_cosine(rows, 5, query) == pytest.approx(float(rows[5] @ query), abs=1e-6)
+
+
+def test_a_search_is_algorithm_5(index: HNSWIndex) -> None:
+    for query in clustered(8, 20, seed=9):
+        for k, ef in ((1, 10), (5, 25)):
+            expected = naive.search(index._graph, index._codes, index.embeddings, query, k, ef)
+            found = index.search(query, k, ef)
+            assert [node for node, _ in found] == [node for node, _ in expected]
+            ids, _ = index.search_batch(query[np.newaxis], k, ef)
+            assert ids[0].tolist() == [node for node, _ in expected]
+
+
+def test_a_scan_compares_all_that_is_allowed(index: HNSWIndex) -> None:
+    codes, rows = index._codes, index.embeddings
+    weights = np.zeros(codes.shape[1], np.int8)
+    pool, nodes = np.empty(30, np.int64), np.empty(30, np.int64)
+    ids, cosines = np.empty(5, np.int64), np.empty(5, np.float32)
+    for number, query in enumerate(clustered(8, 20, seed=10)):
+        allowed = np.flatnonzero(np.arange(COUNT) % (number + 2) == 0)
+        count = search_scan(codes, rows, query, weights, 5, 30, allowed, pool, nodes, ids, cosines)
+        expected = naive.scan(codes, rows, query, allowed.tolist(), 5, 30)
+        assert ids[:count].tolist() == [node for node, _ in expected]
+
+
+def test_a_graph_is_linked_by_algorithm_1() -> None:
+    count = 2 * COUNT // 3
+    rows = clustered(count, 12)
+    rows[20:35] = rows[10]  # duplicates
+    rows[50:55] = rows[5]
+    index = HNSWIndex(12, m=4, ef_construction=24)
+    index.build(rows)
+    graph = index._graph
+    layers = naive.build_links(
+        index._codes, graph.levels, 4, 24, lambda start: max(1, min(_BATCH_LIMIT, start // _BATCH_SHARE))
+    )
+    different = [
+        (level, node)
+        for level in range(graph.top + 1)
+        for node in np.flatnonzero(graph.levels >= level).tolist()
+        if naive.linked(graph, node, level) != layers[level][node]
+    ]
+    assert graph.top >= 2
+    # Only what no path led to was linked in afterwards: each such node changes two rows of level 0 at most.
+    lost = set(range(count)) - naive.reached_over(layers[0], graph.entry)
+    assert all(level == 0 for level, _ in different)
+    assert len(different) <= 2 * len(lost)

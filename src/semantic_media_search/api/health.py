@@ -45,6 +45,7 @@ def _figures(serving: Serving) -> dict[str, Any]:
         "generation": generation.generation if generation else None,
         "ef_search": generation.ef_search if generation else None,
         "recall": generation.recall if generation else None,
+        "target_recall": generation.target_recall if generation else None,
         "pending_frames": status.pending_frames,
         "photos": status.kinds.get("image", 0),
         "videos": status.kinds.get("video", 0),

@@ -50,14 +50,16 @@ class Serving:
             assert held is not None
             return held
         try:
-            self._view = self.library.view()
-            return self._view
+            view = self.library.view()
+            view.warm_up()
+            self._view = view
+            return view
         finally:
             self._opening.release()
 
     @property
     def warm(self) -> bool:
-        """Whether a commit is open for searching."""
+        """Whether a commit is open for searching, the index's code compiled."""
         return self._view is not None
 
     def warm_up(self) -> None:

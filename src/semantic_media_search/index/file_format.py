@@ -74,15 +74,31 @@ def write(path: Path, header: Header, sections: dict[str, npt.NDArray[Any]]) -> 
         offset = _aligned(offset + len(data))
     table = _CRC.pack(len(sections)) + table
     beside = path.with_name(path.name + ".new")
-    with beside.open("wb") as file:
-        file.write(head + _CRC.pack(zlib.crc32(head)) + table + _CRC.pack(zlib.crc32(table)))
-        for place, data in places:
-            file.write(b"\0" * (place - file.tell()))
-            file.write(data)
-        file.write(b"\0" * (offset - file.tell()))
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    try:
+        with beside.open("wb") as file:
+            file.write(head + _CRC.pack(zlib.crc32(head)) + table + _CRC.pack(zlib.crc32(table)))
+            for place, data in places:
+                file.write(b"\0" * (place - file.tell()))
+                file.write(data)
+            file.write(b"\0" * (offset - file.tell()))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)  # it may be what filled the disk
+        raise
+    _bring_name_to_disk(path.parent)
+
+
+def _bring_name_to_disk(folder: Path) -> None:
+    """Have a folder's names on the disk, where the system can: before that a file's new name may not last."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read(path: Path) -> tuple[Header, dict[str, Section]]:
@@ -119,10 +135,13 @@ def read(path: Path) -> tuple[Header, dict[str, Section]]:
         if offset != expected or offset + length > len(data):
             raise IndexFormatError(f"{path} is cut off: it ends before its section {number + 1}; {REBUILD}")
         expected = _aligned(offset + length)
-        array = data[offset : offset + length].view(dtype.rstrip(b"\0").decode())
-        shape = (rows, columns) if columns else (rows,)
-        section = name.rstrip(b"\0").decode()
-        sections[section] = Section(section, offset, length, checksum, array.reshape(shape))
+        section = name.rstrip(b"\0").decode("utf-8", "replace")
+        try:
+            array = data[offset : offset + length].view(dtype.rstrip(b"\0").decode())
+            held = array.reshape((rows, columns) if columns else (rows,))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise IndexFormatError(f"{path} has a section {section!r} of no shape; {REBUILD}") from error
+        sections[section] = Section(section, offset, length, checksum, held)
     if len(data) != expected:
         raise IndexFormatError(f"{path} has {len(data)} bytes where {expected} were written; {REBUILD}")
     return header, sections

@@ -8,32 +8,34 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
-from semantic_media_search.errors import IndexFormatError, QueryError, VectorError
+from semantic_media_search.errors import IndexFormatError, VectorError
 from semantic_media_search.index import codes as coding
-from semantic_media_search.index import file_format
+from semantic_media_search.index import file_format, storage
 from semantic_media_search.index.build import Builder
+from semantic_media_search.index.checks import check_allowed, check_dimensions, check_search, checked_ids
 from semantic_media_search.index.graph import I32, Graph, empty_graph, grown
-from semantic_media_search.index.invariants import check_graph
+from semantic_media_search.index.invariants import check_rules
 from semantic_media_search.index.pool import NODE_LIMIT
 from semantic_media_search.index.scratch import ScratchPool
 from semantic_media_search.index.search import reranked, search_graph, search_many, search_scan
 from semantic_media_search.records import F32, I64, U8, BoolMask
 
 logger = logging.getLogger(__name__)
+A = TypeVar("A", bound=np.ndarray[Any, Any])
 
 DEFAULT_EF = 50
+_DIM_LIMIT = 16_384
+"""Above 26,296 dimensions the largest cost of two rows would no longer fit the 32 bits that a candidate has for it."""
 _NORM_TOLERANCE = 1e-3
 _CHECK_ROWS = 8192
 _SCAN_SHARE = 60
 """A scan of n allowed rows costs n; a walk that finds as many among N costs about 60 ef N / n of the same."""
-_NOTHING_BLOCKED = np.empty(0, np.uint8)
-_VERIFIED_AT_OPENING = ("levels", "links", "upper", "offsets", "centre", "deleted", "fitted")
-"""All sections but the codes and their norms, which are most of the file and hold no ids."""
+_NOTHING_BLOCKED: U8 = np.empty(0, np.uint8)
+_NOTHING_BLOCKED.flags.writeable = False
 
 
 class HNSWIndex:
@@ -46,11 +48,14 @@ class HNSWIndex:
     def __init__(self, dim: int, m: int = 16, ef_construction: int = 200, seed: int = 0):
         """An empty index for vectors of `dim` dimensions with at most `m` neighbors a layer (2 m at level 0)."""
         if not (
-            1 <= dim <= 65_536 and 2 <= m <= 512 and 1 <= ef_construction <= 1_000_000 and 0 <= seed < 2**63
+            1 <= dim <= _DIM_LIMIT
+            and 2 <= m <= 512
+            and 1 <= ef_construction <= 1_000_000
+            and 0 <= seed < 2**63
         ):
             raise VectorError(
                 f"cannot index with dim={dim}, m={m}, ef_construction={ef_construction}, seed={seed}: "
-                "dim is 1 to 65536, m 2 to 512, ef_construction at least 1, seed not negative"
+                f"dim is 1 to {_DIM_LIMIT}, m 2 to 512, ef_construction at least 1, seed not negative"
             )
         self.dim, self.m, self.ef_construction, self.seed = dim, m, ef_construction, seed
         self.fingerprint = ""
@@ -63,7 +68,7 @@ class HNSWIndex:
         self._norms: I32 = np.empty(0, np.int32)
         self._blocked: U8 = _NOTHING_BLOCKED
         self._deleted = 0
-        self._scratch = self._fresh_scratch()
+        self._scratch = ScratchPool(0, 2 * m, self._codes.shape[1])
         self._file: tuple[Path, dict[str, file_format.Section]] | None = None
 
     def __len__(self) -> int:
@@ -84,15 +89,11 @@ class HNSWIndex:
     def build(self, embeddings: F32, threads: int = 1) -> None:
         """Index all rows of `embeddings`, float32 [N, dim], L2-normalised, array or memmap; it is referenced.
 
-        The result is the same for any number of `threads`. Raises VectorError for what cannot be indexed.
+        The result is the same for any number of `threads`. Raises VectorError for what cannot be indexed; the index
+        is then as it was before.
         """
-        self._graph = empty_graph(self.m)
-        self._codes = coding.aligned_zeros(0, coding.stride_of(self.dim))
-        self._norms = np.empty(0, np.int32)
-        self._blocked, self._deleted = _NOTHING_BLOCKED, 0
         self._check_rows(embeddings, 0)
-        self._fitted = 0
-        self._grow(embeddings, threads)
+        self._grow(embeddings, 0, threads)
 
     def add(self, embeddings: F32, threads: int = 1) -> None:
         """Index the rows of the grown array that are beyond the first len(self), which are unchanged."""
@@ -102,36 +103,61 @@ class HNSWIndex:
             self.build(embeddings, threads)
             return
         self._check_rows(embeddings, len(self))
-        self._grow(embeddings, threads)
-
-    def _grow(self, embeddings: F32, threads: int) -> None:
-        before, count = len(self), len(embeddings)
-        if count == before:
-            self.embeddings = np.asarray(embeddings)
+        if len(embeddings) == len(self):
+            self.embeddings = _read_only(np.asarray(embeddings))
             return
+        self._grow(embeddings, len(self), threads)
+
+    def _grow(self, embeddings: F32, before: int, threads: int) -> None:
+        """Link rows from `before` on, all others being linked already. Nothing of the index changes before the end."""
+        count = len(embeddings)
         logger.debug("linking rows %d to %d", before, count)
-        held = coding.aligned_zeros(count, self._codes.shape[1])
-        norms = np.empty(count, np.int32)
-        start = before
+        centre, scale, fitted, start = self._centre, self._scale, self._fitted if before else 0, before
         if (
-            count >= 2 * self._fitted
-        ):  # so many new rows may lie elsewhere than those that the codes were made for
-            self._centre, self._scale = coding.fit(embeddings, self.seed)
-            self._fitted, start = count, 0
-        held[:start], norms[:start] = self._codes[:start], self._norms[:start]
+            count and count >= 2 * fitted
+        ):  # so many new rows may lie elsewhere than those the codes were made for
+            centre, scale = coding.fit(embeddings, self.seed)
+            fitted, start = count, 0
+        codes = coding.aligned_zeros(count, coding.stride_of(self.dim))
+        norms = np.empty(count, np.int32)
+        codes[:start], norms[:start] = self._codes[:start], self._norms[:start]
 
         def encode(start: int, stop: int) -> None:
-            coding.encode(embeddings, self._centre, self._scale, held, start, stop)
-            coding.square_norms(held, norms, start, stop)
+            coding.encode(embeddings, centre, scale, codes, start, stop)
+            coding.square_norms(codes, norms, start, stop)
 
         _share(encode, start, count, threads)
-        graph = grown(self._graph, count, self.seed)
-        Builder(graph, held, norms, self.ef_construction, threads).link(before, count)
-        self._graph, self._codes, self._norms, self.embeddings = graph, held, norms, np.asarray(embeddings)
-        if len(self._blocked):
-            self._blocked = np.concatenate([self._blocked, np.zeros(count - before, np.uint8)])
-        self._scratch = self._fresh_scratch()
+        graph = grown(self._graph if before else empty_graph(self.m), count, self.seed)
+        Builder(graph, codes, norms, self.ef_construction, threads).link(before, count)
+        blocked = _NOTHING_BLOCKED
+        if before and self._deleted:
+            blocked = np.concatenate([self._blocked, np.zeros(count - before, np.uint8)])
+        self._hold(storage.Parts(graph, centre, codes, norms, blocked, fitted), scale, embeddings)
         self._file = None
+
+    def _hold(self, parts: storage.Parts, scale: float, embeddings: F32) -> None:
+        """Take these arrays for the index's own, all read-only.
+
+        Built or loaded, they are then of one type to Numba, which compiles a kernel for each type that it meets.
+        """
+        graph = parts.graph
+        self._graph = Graph(
+            _read_only(graph.levels),
+            _read_only(graph.links),
+            _read_only(graph.upper),
+            _read_only(graph.offsets),
+            graph.entry,
+            graph.top,
+        )
+        self._centre, self._scale, self._fitted = parts.centre, scale, parts.fitted
+        self._codes, self._norms = _read_only(parts.codes), _read_only(parts.norms)
+        self._block_nodes(parts.blocked)
+        self.embeddings = _read_only(np.asarray(embeddings))
+        self._scratch = ScratchPool(len(self), 2 * self.m, self._codes.shape[1])
+
+    def _block_nodes(self, blocked: U8) -> None:
+        self._deleted = int(np.count_nonzero(blocked))
+        self._blocked = _read_only(blocked) if self._deleted else _NOTHING_BLOCKED
 
     def _check_rows(self, embeddings: F32, start: int) -> None:
         if embeddings.ndim != 2 or embeddings.shape[1] != self.dim or embeddings.dtype != np.float32:
@@ -162,14 +188,10 @@ class HNSWIndex:
         self._mark(node_ids, 0)
 
     def _mark(self, node_ids: Sequence[int] | I64, value: int) -> None:
-        ids = np.asarray(node_ids, np.int64)
-        if ids.size and (ids.min() < 0 or ids.max() >= len(self)):
-            wrong = ids.min() if ids.min() < 0 else ids.max()
-            raise VectorError(f"there is no node {wrong}: the index holds nodes 0 to {len(self) - 1}")
-        blocked = self._blocked.copy() if len(self._blocked) else np.zeros(len(self), np.uint8)
+        ids = checked_ids(node_ids, len(self))
+        blocked = self._blocked.copy() if self._deleted else np.zeros(len(self), np.uint8)
         blocked[ids] = value
-        self._deleted = int(np.count_nonzero(blocked))
-        self._blocked = blocked if self._deleted else _NOTHING_BLOCKED
+        self._block_nodes(blocked)
 
     # searching
 
@@ -179,13 +201,15 @@ class HNSWIndex:
         """The k nearest rows as (node_id, cosine), best first, ties by node; fewer only where fewer exist.
 
         `query_vec` is float32 [dim], L2-normalised. A larger `ef` looks at more of the graph; below k it counts
-        as k. `allowed`, bool [N], limits the answers. Raises VectorError and QueryError for unusable input.
+        as k, above N as N. `allowed`, bool [N], limits the answers. Raises VectorError and QueryError for unusable
+        input.
         """
-        if query_vec.ndim != 1:
-            raise VectorError(f"expected one query, float32 [{self.dim}], got {list(query_vec.shape)}")
-        if allowed is None and self._deleted == 0 and len(self) and query_vec.dtype == np.float32:
-            self._check_search(query_vec, k, ef)
-            return self._walk(np.ascontiguousarray(query_vec), min(k, len(self)), max(ef, k))
+        check_dimensions(query_vec, 1, self.dim)
+        count = len(self)
+        k = min(k, max(1, count))
+        if allowed is None and self._deleted == 0 and count and query_vec.dtype == np.float32:
+            check_search(query_vec, k, ef, self.dim)
+            return self._walk(_of_one_type(query_vec), k, min(max(ef, k), count))
         row_ids, row_cosines = self.search_batch(query_vec[np.newaxis], k, ef, 1, allowed)
         found = int(np.count_nonzero(row_ids[0] >= 0))
         return list(zip(row_ids[0, :found].tolist(), row_cosines[0, :found].tolist(), strict=True))
@@ -194,10 +218,9 @@ class HNSWIndex:
         self, queries: F32, k: int, ef: int = DEFAULT_EF, threads: int = 1, allowed: BoolMask | None = None
     ) -> tuple[I64, F32]:
         """As `search`, for queries float32 [Q, dim]: ids int64 [Q, k], -1 where none, cosines float32 [Q, k]."""
-        if queries.ndim != 2:
-            raise VectorError(f"expected queries [Q, {self.dim}], got {list(queries.shape)}")
-        queries = np.ascontiguousarray(queries, np.float32)
-        self._check_search(queries, k, ef)
+        check_dimensions(queries, 2, self.dim)
+        queries = _of_one_type(queries)
+        check_search(queries, k, ef, self.dim)
         ids = np.full((len(queries), k), -1, np.int64)
         cosines = np.zeros((len(queries), k), np.float32)
         blocked, left = self._block(allowed)
@@ -239,32 +262,15 @@ class HNSWIndex:
         self._scratch.give(scratch)
         return compared
 
-    def _check_search(self, queries: F32, k: int, ef: int) -> None:
-        if k < 1 or ef < 1:
-            raise QueryError(f"k is {k} and ef is {ef}; both must be at least 1")
-        if queries.shape[-1] != self.dim:
-            raise VectorError(f"the query has {queries.shape[-1]} dimensions, the index {self.dim}")
-        # Plain comparisons for one query: numpy's own cost as much as a tenth of the search.
-        if queries.ndim == 1:
-            usable = 0.0 < float(np.dot(queries, queries)) < np.inf
-        else:
-            squares = np.einsum("ij,ij->i", queries, queries)
-            usable = bool(np.all((squares > 0) & (squares < np.inf)))
-        if not usable:
-            raise VectorError("a query is zero or not finite; it needs a direction")
-
     def _block(self, allowed: BoolMask | None) -> tuple[U8, int]:
         """Which nodes are no answers (uint8 [N], or empty where all are), and how many are."""
         if allowed is None:
             return self._blocked, len(self) - self._deleted
-        if allowed.shape != (len(self),) or allowed.dtype != np.bool_:
-            raise VectorError(
-                f"expected allowed to be bool [{len(self)}], got {allowed.dtype} {list(allowed.shape)}"
-            )
+        check_allowed(allowed, len(self))
         blocked = np.logical_not(allowed).view(np.uint8)
         if self._deleted:
             blocked = blocked | self._blocked
-        return blocked, len(self) - int(np.count_nonzero(blocked))
+        return _read_only(blocked), len(self) - int(np.count_nonzero(blocked))
 
     def _walk(self, query: F32, k: int, ef: int) -> list[tuple[int, float]]:
         graph, scratch = self._graph, self._scratch.take(max(ef, reranked(k)), k)
@@ -299,24 +305,18 @@ class HNSWIndex:
             )  # fmt: skip
         self._scratch.give(scratch)
 
-    def _fresh_scratch(self) -> ScratchPool:
-        return ScratchPool(len(self), 2 * self.m, self._codes.shape[1])
-
     # keeping
 
     def save(self, path: str | Path, fingerprint: str = "") -> None:
         """Write the index atomically; `fingerprint`, at most 128 bytes, says which model's vectors it is over."""
-        graph = self._graph
         header = file_format.Header(
-            len(self), self.dim, self.m, self.ef_construction, self.seed, graph.entry, graph.top, self._scale,
-            fingerprint or self.fingerprint,
+            len(self), self.dim, self.m, self.ef_construction, self.seed, self._graph.entry, self._graph.top,
+            self._scale, fingerprint or self.fingerprint,
         )  # fmt: skip
-        sections: dict[str, npt.NDArray[Any]] = {
-            "levels": graph.levels, "links": graph.links, "upper": graph.upper, "offsets": graph.offsets,
-            "centre": self._centre, "norms": self._norms, "codes": self._codes, "deleted": self._blocked,
-            "fitted": np.array([self._fitted], np.int64),
-        }  # fmt: skip
-        file_format.write(Path(path), header, sections)
+        parts = storage.Parts(
+            self._graph, self._centre, self._codes, self._norms, self._blocked, self._fitted
+        )
+        storage.save(Path(path), header, parts)
 
     @classmethod
     def load(cls, path: str | Path, embeddings: F32) -> Self:
@@ -325,37 +325,13 @@ class HNSWIndex:
         Checks the graph's bytes and ids, `verify` the rest. Raises IndexFormatError for what does not fit.
         """
         path = Path(path)
-        header, sections = file_format.read(path)
-        if embeddings.ndim != 2 or embeddings.shape[1] != header.dim or len(embeddings) < header.count:
-            raise IndexFormatError(
-                f"{path} is over {header.count} vectors of {header.dim} dimensions, "
-                f"not over {list(embeddings.shape)}; {file_format.REBUILD}"
-            )
+        header, parts, sections = storage.load(path, embeddings)
         try:
             index = cls(header.dim, header.m, header.ef_construction, header.seed)
-            # Plain arrays: handing a kernel a memmap costs a microsecond each, handing it an array a tenth of one.
-            arrays = {name: np.asarray(section.array) for name, section in sections.items()}
-            graph = Graph(
-                arrays["levels"],
-                arrays["links"],
-                arrays["upper"],
-                arrays["offsets"],
-                header.entry,
-                header.top,
-            )
-            index._centre, index._norms, index._codes = arrays["centre"], arrays["norms"], arrays["codes"]
-            blocked = arrays["deleted"]
-        except (KeyError, VectorError) as error:
-            raise IndexFormatError(f"{path} lacks a part ({error}); {file_format.REBUILD}") from error
-        for name in sorted(sections.keys() & set(_VERIFIED_AT_OPENING)):
-            file_format.verify(path, sections[name])
-        check_graph(path, header, graph, index._codes, index._norms, blocked)
-        index._graph, index._scale, index.fingerprint = graph, header.scale, header.fingerprint
-        index._blocked, index._deleted = blocked, int(np.count_nonzero(blocked))
-        index.embeddings = np.asarray(embeddings)[: header.count]
-        # The first files of this format do not say. Any number is safe: it only decides when codes are chosen anew.
-        index._fitted = int(arrays["fitted"][0]) if "fitted" in arrays else header.count
-        index._scratch = index._fresh_scratch()
+        except VectorError as error:
+            raise IndexFormatError(f"{path} is damaged: {error}; {file_format.REBUILD}") from error
+        index.fingerprint = header.fingerprint
+        index._hold(parts, header.scale, embeddings[: header.count])
         index._file = (path, sections)
         return index
 
@@ -364,14 +340,25 @@ class HNSWIndex:
 
         Raises IndexFormatError naming what is damaged.
         """
-        from semantic_media_search.index.invariants import check_rules
-
         if self._file is not None:
             path, sections = self._file
             for section in sections.values():
                 file_format.verify(path, section)
             file_format.verify_gaps(path, sections)
         check_rules(self._graph, self.m)
+
+
+def _read_only(array: A) -> A:
+    """A view of an array that cannot be written to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _of_one_type(queries: F32) -> F32:
+    """Queries as the kernels were compiled for: contiguous float32, writable."""
+    held = np.ascontiguousarray(queries, np.float32)
+    return held if held.flags.writeable else held.copy()
 
 
 def _share(work, start: int, stop: int, threads: int) -> None:

@@ -9,44 +9,55 @@ import numpy.typing as npt
 from semantic_media_search.errors import IndexFormatError
 from semantic_media_search.index.codes import stride_of
 from semantic_media_search.index.file_format import REBUILD, Header
-from semantic_media_search.index.graph import I32, Graph, slot_owners
+from semantic_media_search.index.graph import Graph, slot_owners
 from semantic_media_search.index.link import reach
-from semantic_media_search.records import U8
 
 
-def check_graph(path: Path, header: Header, graph: Graph, codes: U8, norms: I32, blocked: U8) -> None:
-    """What is checked at every opening: shapes, and that each id names a node. Raises IndexFormatError."""
+def check_graph(path: Path, header: Header, graph: Graph, others: dict[str, npt.NDArray[Any]]) -> None:
+    """What is checked at every opening: shapes, and that each id names a node. Raises IndexFormatError.
+
+    `others` are the sections beside the graph: centre, codes, norms, deleted and fitted.
+    """
     count = header.count
-    wrong = None
     slots = int(graph.levels.astype(np.int64).sum()) if graph.levels.dtype == np.uint8 else -1
+    marks = count if others["deleted"].size else 0
     expected: dict[str, tuple[npt.NDArray[Any], type, tuple[int, ...]]] = {
         "levels": (graph.levels, np.uint8, (count,)),
         "links": (graph.links, np.int32, (count, 2 * header.m)),
         "upper": (graph.upper, np.int32, (slots, header.m)),
         "offsets": (graph.offsets, np.int64, (count,)),
-        "codes": (codes, np.uint8, (count, stride_of(header.dim))),
-        "norms": (norms, np.int32, (count,)),
+        "centre": (others["centre"], np.float32, (header.dim,)),
+        "codes": (others["codes"], np.uint8, (count, stride_of(header.dim))),
+        "norms": (others["norms"], np.int32, (count,)),
+        "deleted": (others["deleted"], np.uint8, (marks,)),
+        "fitted": (others["fitted"], np.int64, (1,)),
     }
+    wrong = None
     for name, (array, dtype, shape) in expected.items():
         if array.dtype != dtype or (array.shape != shape and not array.size == np.prod(shape) == 0):
             wrong = f"its {name} are {array.dtype} {list(array.shape)}, not {np.dtype(dtype)} {list(shape)}"
-    if wrong is None and len(blocked) not in (0, count):
-        wrong = f"it marks {len(blocked)} rows where it holds {count}"
+            break
+    if wrong is None and not 0 < header.scale < np.inf:
+        wrong = f"its scale is {header.scale}"
+    if wrong is None and not np.isfinite(others["centre"]).all():
+        wrong = "its centre is not finite"
+    if wrong is None and not 0 <= int(others["fitted"][0]) <= count:
+        wrong = f"its codes were fitted to {int(others['fitted'][0])} of {count} rows"
     if wrong is None and count:
-        wrong = _wrong_ids(graph, count, slots)
+        wrong = _wrong_ids(graph, count)
     if wrong is not None:
         raise IndexFormatError(f"{path} is damaged: {wrong}; {REBUILD}")
 
 
-def _wrong_ids(graph: Graph, count: int, slots: int) -> str | None:
+def _wrong_ids(graph: Graph, count: int) -> str | None:
     for name, links in (("links", graph.links), ("upper links", graph.upper)):
         if links.size and (int(links.min()) < -1 or int(links.max()) >= count):
             return f"its {name} name nodes that are not there"
-    if not 0 <= graph.entry < count or graph.levels[graph.entry] != graph.top:
+    if not 0 <= graph.entry < count or not graph.levels[graph.entry] == graph.top == graph.levels.max():
         return f"its entry point is node {graph.entry} on level {graph.top}"
     tall = np.flatnonzero(graph.levels)
     counts = graph.levels[tall].astype(np.int64)
-    if not np.array_equal(graph.offsets[tall], np.cumsum(counts) - counts) or slots != counts.sum():
+    if not np.array_equal(graph.offsets[tall], np.cumsum(counts) - counts):
         return "its upper layers are not where its levels say"
     # A link on a layer that its target does not reach would be followed into another node's slots.
     for level in range(1, graph.top + 1):
@@ -58,10 +69,14 @@ def _wrong_ids(graph: Graph, count: int, slots: int) -> str | None:
 
 
 def check_rules(graph: Graph, m: int) -> None:
-    """The graph's own rules: no link to itself, none twice, none after the last, every node within reach.
+    """The graph's own rules: ids and levels that agree, no link to itself, none twice, none after the last, every node
+    within reach.
 
-    Raises IndexFormatError naming the first node that breaks one.
+    Raises IndexFormatError naming what breaks one.
     """
+    wrong = _wrong_ids(graph, len(graph)) if len(graph) else None
+    if wrong is not None:
+        raise IndexFormatError(f"the graph breaks its rules: {wrong}; {REBUILD}")
     for name, links, owners in (
         ("links", graph.links, np.arange(len(graph))),
         ("upper links", graph.upper, slot_owners(graph)),

@@ -90,7 +90,8 @@ def take_links(codes, norms, links, owners, rows, sources, bounds, start, stop, 
     """Step two, for groups `start` to `stop`: a row takes in the nodes that link to it, choosing where it is full.
 
     Group g adds `sources[bounds[g]:bounds[g + 1]]` to `links[rows[g]]`; `owners` int32 gives the node of a row,
-    or is empty where a row is its node.
+    or is empty where a row is its node. This is the second half of algorithm 1: bidirectional connections, shrunk by
+    algorithm 4 where a row would be too long. A row with room takes everything in, copies of its node too.
     """
     for group in range(start, stop):
         if group + 2 < stop:

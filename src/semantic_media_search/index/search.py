@@ -29,7 +29,10 @@ def exact_cosine(embeddings, node, query):
 
 @kernel
 def rank(embeddings, query, nodes, count, k, out_ids, out_cosines):
-    """The k best of `nodes[:count]` by their vectors, best first, ties by node; returns how many there are."""
+    """The k best of `nodes[:count]` by their vectors, best first, ties by node; returns how many there are.
+
+    The last line of algorithm 5, with true cosines where the paper has the walk's own distances.
+    """
     for i in range(count):
         prefetch_row(embeddings, nodes[i])
     found = 0
@@ -102,7 +105,7 @@ def search_many(
     codes, links, upper, offsets, entry, top, embeddings, queries, start, stop, weights, k, ef, blocked,
     pool, visited, epoch, fresh, nodes, out_ids, out_cosines,
 ):  # fmt: skip
-    """`search_graph` for queries `start` to `stop`; returns the last epoch that was used up."""
+    """`search_graph` (algorithm 5) for queries `start` to `stop`; returns the last epoch that was used up."""
     for i in range(start, stop):
         if epoch == 255:
             visited[:] = 0

@@ -31,7 +31,10 @@ def link_row(offsets, level, node):
 
 @kernel
 def descend(codes, norms, upper, offsets, weights, node, top, bottom):
-    """From `node`, go to the nearest neighbor while that helps, on each level from `top` down to above `bottom`."""
+    """From `node`, go to the nearest neighbor while that helps, on each level from `top` down to above `bottom`.
+
+    SEARCH-LAYER with ef = 1 (algorithm 2), as the first loops of algorithms 1 and 5 use it; returns the node.
+    """
     best = cost(codes, norms, node, weights)
     for level in range(top, bottom, -1):
         moved = True
@@ -51,7 +54,7 @@ def descend(codes, norms, upper, offsets, weights, node, top, bottom):
 def expand(codes, links, row, visited, epoch, fresh, count):
     """Add the neighbors in `links[row]` not met before to `fresh`, after its first `count`; returns how many it has.
 
-    They are marked in `visited` and their codes asked for.
+    They are marked in `visited` and their codes asked for: the inner loop of SEARCH-LAYER (algorithm 2).
     """
     for i in range(links.shape[1]):
         neighbor = links[row, i]

@@ -63,7 +63,7 @@ class Catalog(FrameTable):
         path = library / CATALOG_NAME
         connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         schema.create_or_check(connection, str(path), create=True)
-        connection.execute(schema.FRAMES_GONE)
+        schema.add_missing(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         return cls(connection, path, frames_dir)
@@ -115,8 +115,8 @@ class Catalog(FrameTable):
     def last_commit(self) -> Commit:
         """The newest commit, or an empty one in a new catalogue."""
         row = self._db.execute(
-            "SELECT commit_id, next_frame, created_at, c.generation,"
-            " g.generation, model, version, fingerprint, dim, rows, index_file, indexed_rows, ef_search, recall"
+            # All columns of a generation: the last is missing from catalogues that no writer has opened since.
+            "SELECT commit_id, next_frame, created_at, c.generation, g.*"
             " FROM commits c LEFT JOIN generations g ON g.generation = c.generation"
             " ORDER BY commit_id DESC LIMIT 1"
         ).fetchone()
@@ -149,23 +149,21 @@ class Catalog(FrameTable):
 
     def generations(self) -> list[Generation]:
         """Every generation, oldest first."""
-        rows = self._db.execute(
-            "SELECT generation, model, version, fingerprint, dim, rows, index_file, indexed_rows, ef_search, recall"
-            " FROM generations ORDER BY generation"
-        )
+        rows = self._db.execute("SELECT * FROM generations ORDER BY generation")
         return [_generation(row) for row in rows]
 
     def put_generation(self, generation: Generation) -> None:
         """Store how far a generation has come."""
         self._db.execute(
-            "UPDATE generations SET rows = ?, index_file = ?, indexed_rows = ?, ef_search = ?, recall = ?"
-            " WHERE generation = ?",
+            "UPDATE generations SET rows = ?, index_file = ?, indexed_rows = ?, ef_search = ?, recall = ?,"
+            " target_recall = ? WHERE generation = ?",
             (
                 generation.rows,
                 generation.index_file,
                 generation.indexed_rows,
                 generation.ef_search,
                 generation.recall,
+                generation.target_recall,
                 generation.generation,
             ),
         )

@@ -10,7 +10,10 @@ OK, SKIPPED, UNAVAILABLE, REMOVED = "ok", "skipped", "unavailable", "removed"
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """The vectors of one model: how many rows count, and the graph over the first `indexed_rows` of them."""
+    """The vectors of one model: how many rows count, and the graph over the first `indexed_rows` of them.
+
+    `ef_search` reached `recall` where `target_recall` was asked for.
+    """
 
     generation: int
     model: ModelInfo
@@ -19,6 +22,7 @@ class Generation:
     indexed_rows: int = 0
     ef_search: int | None = None
     recall: float | None = None
+    target_recall: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,8 @@ CREATE TABLE generations (
     index_file   TEXT,
     indexed_rows INTEGER NOT NULL DEFAULT 0,
     ef_search    INTEGER,                     -- what reached the recall asked for, and the recall measured with it
-    recall       REAL
+    recall       REAL,
+    target_recall REAL                        -- the recall that was asked for
 );
 CREATE TABLE commits (
     commit_id  INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -66,8 +67,16 @@ CREATE TABLE commits (
 """
 
 
-FRAMES_GONE = "CREATE INDEX IF NOT EXISTS frames_gone ON frames(frame_id) WHERE live < 1"
-"""Run by every writer: catalogues made before have another index in its place."""
+_FRAMES_GONE = "CREATE INDEX IF NOT EXISTS frames_gone ON frames(frame_id) WHERE live < 1"
+"""Catalogues made before have another index in its place."""
+
+
+def add_missing(connection: sqlite3.Connection) -> None:
+    """Run by every writer: what catalogues lack that were made by earlier programs, which can still read them."""
+    connection.execute(_FRAMES_GONE)
+    held = {name for _, name, *_ in connection.execute("PRAGMA table_info(generations)")}
+    if "target_recall" not in held:
+        connection.execute("ALTER TABLE generations ADD COLUMN target_recall REAL")
 
 
 def create_or_check(connection: sqlite3.Connection, place: str, *, create: bool) -> None:

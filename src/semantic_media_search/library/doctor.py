@@ -134,7 +134,16 @@ def _check_vectors(writer: LibraryWriter, generation: Generation) -> Iterator[Fi
 def _drop_vectors(writer: LibraryWriter, generation: Generation) -> None:
     """Let the generation begin again at row 0."""
     writer.store_generation(
-        replace(generation, rows=0, index_file=None, indexed_rows=0, ef_search=None, recall=None), serve=True
+        replace(
+            generation,
+            rows=0,
+            index_file=None,
+            indexed_rows=0,
+            ef_search=None,
+            recall=None,
+            target_recall=None,
+        ),
+        serve=True,
     )
 
 

@@ -1,6 +1,5 @@
 """Vectors for the frames that lack them, then the graph over all rows, then the commit that serves both."""
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,6 +11,7 @@ from semantic_media_search.embeddings.embed_store import EmbeddingStore
 from semantic_media_search.embeddings.encoder import Encoder
 from semantic_media_search.errors import LibraryCorruptError, LibraryNotFoundError, MediaError
 from semantic_media_search.ingest.catalog import Generation
+from semantic_media_search.library.compiling import compiling
 from semantic_media_search.library.embedder import Embedder
 from semantic_media_search.library.progress import Progress
 from semantic_media_search.library.publish import publish
@@ -25,7 +25,6 @@ from semantic_media_search.search.sample_queries import SAMPLE_QUERIES
 
 COMMIT_ROWS = 1024
 RECALL_AT = 10
-_COMPILE_NOTICE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,49 +91,58 @@ def build_graph(
 ) -> Generation:
     """Bring the graph up to the generation's rows, by insertion where there is one; `commit` makes both serve.
 
-    The sample of searches that chooses ef is checked against the exact answer each time.
+    The sample of searches that chooses ef is checked against the exact answer each time, and where another recall
+    is asked for than the last time.
     """
-    if generation.index_file and generation.indexed_rows == generation.rows:
+    indexed = generation.index_file is not None and generation.indexed_rows == generation.rows
+    if indexed and generation.target_recall in (None, settings.target_recall):
         return writer.store_generation(generation, serve=True) if commit else generation
-    from semantic_media_search.index.hnsw import HNSWIndex  # compiles: only when there is something to build
+    from semantic_media_search.index.hnsw import HNSWIndex  # compiles: only when there is something to do
 
     folder = writer.paths.generation(generation.generation)
     vectors = EmbeddingStore(folder, generation.rows, generation.model.dim).vectors
     threads = settings.worker_threads
     _compile(progress)
-    progress.start("Building the index", None, "vectors")
+    progress.start("Measuring recall" if indexed else "Building the index", None, "vectors")
     if generation.index_file:
         index = HNSWIndex.load(folder / generation.index_file, vectors)
         index.add(vectors, threads=threads)
     else:
         index = HNSWIndex(generation.model.dim, m=settings.m, ef_construction=settings.ef_construction)
         index.build(vectors, threads=threads)
-    name = f"hnsw_index-{writer.commit.commit_id + 1:06d}.bin"
-    index.save(folder / name, generation.model.fingerprint)
+    name = generation.index_file
+    if name is None or not indexed:
+        name = f"hnsw_index-{writer.commit.commit_id + 1:06d}.bin"
+        index.save(folder / name, generation.model.fingerprint)
     queries = encoder.encode_texts(SAMPLE_QUERIES)
-    ef, recall = choose_ef(
-        index, BruteForceIndex(vectors), queries, min(RECALL_AT, generation.rows), settings.target_recall
-    )
+    target = settings.target_recall
+    ef, recall = choose_ef(index, BruteForceIndex(vectors), queries, min(RECALL_AT, generation.rows), target)
     progress.finish()
+    if recall < target:
+        progress.note(
+            f"The recall asked for, {target:g}, is not reached: searches look at {ef} candidates, the most there may "
+            f"be, and find {recall:.3f} of what exact search finds. A larger ef_construction, then "
+            "`media-search index --rebuild`, may do better."
+        )
     generation = replace(
-        generation, index_file=name, indexed_rows=generation.rows, ef_search=ef, recall=recall
+        generation,
+        index_file=name,
+        indexed_rows=generation.rows,
+        ef_search=ef,
+        recall=recall,
+        target_recall=target,
     )
     return writer.store_generation(generation, serve=True) if commit else generation
 
 
 def _compile(progress: Progress) -> None:
-    """Have the index's code ready; where it must be compiled first, say so: that takes a while, once."""
+    """Have the index's code ready before the work's own time is shown."""
     from semantic_media_search.index.hnsw import HNSWIndex
 
-    text = "Compiling the index for this processor; this happens once."
-    notice = threading.Timer(_COMPILE_NOTICE_SECONDS, progress.note, [text])
-    notice.start()
-    try:
+    with compiling(progress.note):
         index = HNSWIndex(2)
         index.build(np.eye(2, dtype=np.float32))
         index.search(np.eye(2, dtype=np.float32)[0], 1)
-    finally:
-        notice.cancel()
 
 
 def index_library(

@@ -1,5 +1,6 @@
 """One library on disk: what the command line, the API and the benchmarks hold on to."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -27,20 +28,25 @@ if TYPE_CHECKING:
 
 EncoderLoader = Callable[[str], Encoder]
 _OPEN_ATTEMPTS = 5
+_log = logging.getLogger(__name__)
 
 
 class Library:
     """A library in the folder `settings.library`, made on the first write.
 
     `load_encoder` turns a model's name into an encoder; it is called when words or pictures are to be encoded
-    and its last result is kept. Methods may be called from several threads. What only writing needs, decoders
-    among it, is imported by the methods that write: a search must not wait for it.
+    and its last result is kept. `note` is told what a search has to wait for. Methods may be called from several
+    threads. What only writing needs, decoders among it, is imported by the methods that write: a search must not
+    wait for it.
     """
 
-    def __init__(self, settings: Settings, load_encoder: EncoderLoader):
+    def __init__(
+        self, settings: Settings, load_encoder: EncoderLoader, *, note: Callable[[str], None] = _log.info
+    ):
         self.settings = settings
         self.paths = LibraryPaths(settings.library)
         self._load_encoder = load_encoder
+        self._note = note
         self._readers = CatalogReaders(self.paths)
         self._lock = threading.Lock()
         self._view: LibraryView | None = None
@@ -95,6 +101,7 @@ class Library:
                     self._encoder_for(commit),
                     commit,
                     self.settings.ef_search,
+                    self._note,
                 )
             except (OSError, LibraryCorruptError):
                 # A commit that came in between may have removed the files that this one names.

@@ -1,8 +1,9 @@
 """One commit of a library, as readers see it: immutable, shared by threads, replaced by the next commit's."""
 
+import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from semantic_media_search.embeddings.embed_store import EmbeddingStore
 from semantic_media_search.embeddings.encoder import Encoder
 from semantic_media_search.errors import LibraryNotFoundError, ModelMismatchError
 from semantic_media_search.ingest.catalog import CATALOG_NAME, Catalog, Commit, Generation, Source
+from semantic_media_search.library.compiling import compiling
 from semantic_media_search.library.paths import LibraryPaths
 from semantic_media_search.records import F32, I64, BoolMask, FrameRecord, ModelInfo, SearchHit
 from semantic_media_search.search.calibration import Background, Calibration
@@ -25,6 +27,7 @@ from semantic_media_search.search.retriever import (
 )
 
 _CACHED_QUERIES = 256
+_log = logging.getLogger(__name__)
 
 
 class CatalogReaders:
@@ -70,10 +73,12 @@ class LibraryView:
         encoder: Encoder | None,
         commit: Commit,
         ef: int | None = None,
+        note: Callable[[str], None] = _log.info,
     ):
         """Open the commit's files; `encoder` None gives a view that can be looked at but not searched by words.
 
         `ef` is how widely the graph is searched; without it, as widely as the recall that was measured asks for.
+        `note` is told where a search must wait for the index to be compiled.
 
         Raises LibraryNotFoundError where nothing has been embedded, ModelMismatchError where `encoder` is not
         the one that made the vectors.
@@ -85,6 +90,10 @@ class LibraryView:
         folder = paths.generation(self.generation.generation)
         self.store = EmbeddingStore(folder, self.generation.rows, self.generation.model.dim)
         self.index = self._open_index(folder)
+        self._note = note
+        self._compiled: set[bool] = (
+            set()
+        )  # by whether there is a filter: each kind of search has code of its own
         self._queries: dict[str, F32] = {}
         self._queries_lock = threading.Lock()
         self._encoder = encoder
@@ -150,9 +159,31 @@ class LibraryView:
         allowed: BoolMask | None = None,
     ) -> list[SearchHit]:
         """Hits for a vector float32 [D], as `search_text`."""
-        found = self.retriever.search_vector(vector, offset + k, ef=ef, allowed=allowed)[offset:]
+        found = self._rows_for(vector, offset + k, ef, allowed)[offset:]
         records = {record.frame_id: record for record in self.frames([frame_id for frame_id, _ in found])}
         return [SearchHit(records[frame_id], cosine) for frame_id, cosine in found if frame_id in records]
+
+    def _rows_for(
+        self, vector: F32, k: int, ef: int | None, allowed: BoolMask | None
+    ) -> list[tuple[int, float]]:
+        kind = allowed is not None
+        if self.retriever.exact or kind in self._compiled:
+            return self.retriever.search_vector(vector, k, ef=ef, allowed=allowed)
+        with compiling(self._note):
+            found = self.retriever.search_vector(vector, k, ef=ef, allowed=allowed)
+        self._compiled.add(kind)
+        return found
+
+    def warm_up(self) -> None:
+        """Do one search of each kind, so that none that is asked for has to wait for the index to be compiled."""
+        vector = np.zeros(self.store.dim, dtype=np.float32)
+        vector[0] = 1
+        most, few = np.ones(self.store.rows, np.bool_), np.zeros(self.store.rows, np.bool_)
+        few[:: max(1, self.store.rows // 50)] = True
+        with compiling(self._note):
+            for allowed in (None, most, few):
+                self.retriever.search_vector(vector, 1, allowed=allowed)
+        self._compiled |= {False, True}
 
     def similarities(self, vector: F32, frame_ids: Sequence[int] | I64) -> F32:
         """The exact raw cosine of each of these frames to a vector, float32; NaN where a frame has no vector."""

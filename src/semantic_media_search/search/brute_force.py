@@ -1,8 +1,11 @@
 """Exact search: the oracle that the graph is measured against, and the faster way on small libraries."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from semantic_media_search.errors import QueryError, VectorError
+from semantic_media_search.errors import VectorError
+from semantic_media_search.index.checks import check_allowed, check_dimensions, check_search, checked_ids
 from semantic_media_search.records import F32, I64, BoolMask
 
 _BLOCK_BYTES = 64 << 20
@@ -20,7 +23,7 @@ def brute_force_search(query_embedding: F32, embeddings: F32, k: int) -> list[tu
 
 
 class BruteForceIndex:
-    """The search methods of HNSWIndex, answered exactly. `ef` is accepted and of no effect."""
+    """The search methods of HNSWIndex, answered exactly. `ef` is checked and of no effect."""
 
     def __init__(self, embeddings: F32):
         """Reference `embeddings`, float32 [N, D], L2-normalised; array or memmap, not copied."""
@@ -34,24 +37,32 @@ class BruteForceIndex:
     def __len__(self) -> int:
         return len(self.embeddings)
 
-    def mark_deleted(self, node_ids: I64) -> None:
-        """Never give these rows as answers again, until they are restored."""
+    def mark_deleted(self, node_ids: Sequence[int] | I64) -> None:
+        """Never give these rows as answers again, until they are restored. Raises VectorError for ids that are not
+        there.
+        """
+        self._mark(node_ids, live=False)
+
+    def restore(self, node_ids: Sequence[int] | I64) -> None:
+        """Take back `mark_deleted` for these rows."""
+        self._mark(node_ids, live=True)
+
+    def _mark(self, node_ids: Sequence[int] | I64, *, live: bool) -> None:
+        ids = checked_ids(node_ids, len(self))
         if self._live is None:
             self._live = np.ones(len(self), dtype=np.bool_)
-        self._live[node_ids] = False
-
-    def restore(self, node_ids: I64) -> None:
-        """Take back `mark_deleted` for these rows."""
-        if self._live is not None:
-            self._live[node_ids] = True
+        self._live[ids] = live
 
     def search(
         self, query_vec: F32, k: int, ef: int = 50, allowed: BoolMask | None = None
     ) -> list[tuple[int, float]]:
         """The k best rows as (row, cosine), best first, ties by row; fewer where fewer exist.
 
-        `query_vec` is float32 [D], L2-normalised; `allowed` bool [N] limits the answers.
+        `query_vec` is float32 [D], L2-normalised; `allowed` bool [N] limits the answers. Raises VectorError and
+        QueryError for unusable input.
         """
+        check_dimensions(query_vec, 1, self.embeddings.shape[1])
+        k = min(k, max(1, len(self)))
         ids, cosines = self.search_batch(query_vec[np.newaxis], k, ef, allowed=allowed)
         return [(int(row), float(cosine)) for row, cosine in zip(ids[0], cosines[0], strict=True) if row >= 0]
 
@@ -59,17 +70,17 @@ class BruteForceIndex:
         self,
         queries: F32,
         k: int,
-        ef: int = 50,  # noqa: ARG002 - the index's signature
+        ef: int = 50,
         threads: int = 1,  # noqa: ARG002 - BLAS has its own
         allowed: BoolMask | None = None,
     ) -> tuple[I64, F32]:
         """As `search`, for queries float32 [Q, D]: rows int64 [Q, k] (-1 where none), cosines float32 [Q, k]."""
-        if k < 1:
-            raise QueryError(f"k is {k}; ask for at least 1 result")
-        if queries.ndim != 2 or queries.shape[1] != self.embeddings.shape[1]:
-            raise VectorError(f"expected queries [Q, {self.embeddings.shape[1]}], got {list(queries.shape)}")
-        if not np.isfinite(queries).all():
-            raise VectorError("a query holds a value that is not finite")
+        dim = self.embeddings.shape[1]
+        check_dimensions(queries, 2, dim)
+        queries = np.ascontiguousarray(queries, np.float32)
+        check_search(queries, k, ef, dim)
+        if allowed is not None:
+            check_allowed(allowed, len(self))
         mask = self._live if allowed is None else (allowed if self._live is None else allowed & self._live)
         best_ids = np.full((len(queries), k), -1, dtype=np.int64)
         best = np.full((len(queries), k), -np.inf, dtype=np.float32)

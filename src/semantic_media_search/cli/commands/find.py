@@ -14,7 +14,7 @@ from semantic_media_search.search.moments import Lead, page_of_leads
 
 def run_search(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
     """Print the best frames for the words: a table, JSON or paths."""
-    library = Library(settings, encoder_loader(settings, console))
+    library = Library(settings, encoder_loader(settings, console), note=console.info)
     query = " ".join(arguments.query)
     view = library.view()
     filters = Filters(

@@ -21,7 +21,7 @@ def run_serve(arguments: argparse.Namespace, settings: Settings, console: Consol
 
     require_safe_bind(settings)
     listener = _listening(settings.host, settings.port)
-    library = Library(settings, encoder_loader(settings, console))
+    library = Library(settings, encoder_loader(settings, console), note=console.info)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     console.info(f"Serving http://{host}:{listener.getsockname()[1]} until Ctrl-C")
     server = uvicorn.Server(uvicorn.Config(create_app(settings, library), log_level="warning"))

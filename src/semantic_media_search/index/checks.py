@@ -1,0 +1,55 @@
+"""What every index refuses, exact or not. Nothing here compiles, so that exact search need not wait for Numba."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from semantic_media_search.errors import QueryError, VectorError
+from semantic_media_search.records import F32, I64, BoolMask
+
+
+def check_search(queries: F32, k: int, ef: int, dim: int) -> None:
+    """Refuse queries, float32 [D] or [Q, D], that have no direction, and numbers of answers below one."""
+    if k < 1 or ef < 1:
+        raise QueryError(f"k is {k} and ef is {ef}; both must be at least 1")
+    if queries.shape[-1] != dim:
+        raise VectorError(f"the query has {queries.shape[-1]} dimensions, the index {dim}")
+    # Plain comparisons for one query: numpy's own cost as much as a tenth of the search.
+    if queries.ndim == 1:
+        usable = 0.0 < float(np.dot(queries, queries)) < np.inf
+    else:
+        squares = np.einsum("ij,ij->i", queries, queries)
+        usable = bool(np.all((squares > 0) & (squares < np.inf)))
+    if not usable:
+        raise VectorError("a query is zero or not finite; it needs a direction")
+
+
+def check_dimensions(queries: npt.NDArray[Any], expected: int, dim: int) -> None:
+    """Refuse what is not one query (`expected` 1) or a table of them (2)."""
+    if queries.ndim != expected:
+        wanted = f"one query, float32 [{dim}]" if expected == 1 else f"queries [Q, {dim}]"
+        raise VectorError(f"expected {wanted}, got {list(queries.shape)}")
+
+
+def check_allowed(allowed: BoolMask, count: int) -> None:
+    """Refuse a filter that is not bool [N]."""
+    if allowed.shape != (count,) or allowed.dtype != np.bool_:
+        raise VectorError(f"expected allowed to be bool [{count}], got {allowed.dtype} {list(allowed.shape)}")
+
+
+def checked_ids(node_ids: Sequence[int] | I64, count: int) -> I64:
+    """Node ids as int64. Raises VectorError for ids that are not there, and for what is no list of ids, a mask say."""
+    ids = np.asarray(node_ids)
+    if ids.size == 0:
+        return np.empty(0, np.int64)
+    if ids.ndim != 1 or not np.issubdtype(ids.dtype, np.integer):
+        raise VectorError(
+            f"expected node ids, integers [n], got {ids.dtype} {list(ids.shape)}; "
+            "of a mask, np.flatnonzero(mask) gives the ids"
+        )
+    if ids.min() < 0 or ids.max() >= count:
+        wrong = ids.min() if ids.min() < 0 else ids.max()
+        raise VectorError(f"there is no node {wrong}: the index holds nodes 0 to {count - 1}")
+    return ids.astype(np.int64)
