@@ -54,7 +54,11 @@ def _library(tmp_path: Path) -> Library:
 def _state(library: Library) -> dict[str, tuple[int, int, int]]:
     """Every file of the library but SQLite's own, with inode, size and (but for rows, cut to length) time."""
     return {
-        path.relative_to(library.paths.root).as_posix(): (facts.st_ino, facts.st_size, facts.st_mtime_ns * (path.suffix != ".dat"))
+        path.relative_to(library.paths.root).as_posix(): (
+            facts.st_ino,
+            facts.st_size,
+            facts.st_mtime_ns * (path.suffix != ".dat"),
+        )
         for path in library.paths.root.rglob("*")
         if path.is_file() and not path.name.startswith("catalog.sqlite")
         for facts in [path.stat()]
