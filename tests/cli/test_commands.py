@@ -113,8 +113,17 @@ def test_status_tells_what_there_is(run: Run, photos: Path) -> None:
     run("index")
     _, out, _ = run("status")
     assert "5 of starter" in out
+    other = paint(photos.parent / "other" / "white.png", "white").parent
+    run("ingest", str(other))
+    _, out, _ = run("status")
+    assert f"    {photos}: 3 images, 1 videos\n" in out
+    assert f"    {other}: 1 images\n" in out
+    assert "Pending   1 frames without a vector" in out
     _, out, _ = run("status", "--json")
-    assert json.loads(out)["frames"] == 5
+    told = json.loads(out)
+    assert (told["frames"], told["pending_frames"]) == (6, 1)
+    assert told["folders"] == {str(photos): {"image": 3, "video": 1}, str(other): {"image": 1}}
+    assert told["library_bytes"] > told["frames_bytes"] > 0
 
 
 def test_models_lists_both(run: Run) -> None:

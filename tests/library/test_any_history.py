@@ -112,6 +112,20 @@ class AnyHistory(RuleBasedStateMachine):
     def rename(self, which: int, then: bool) -> None:
         self._move(self._one_of(self.photos, which), self._new_name(which), then)
 
+    @rule(one=WHICH, other=WHICH, then=UPDATE)
+    def swap(self, one: int, other: int, then: bool) -> None:
+        first, second = self._one_of(self.photos, one), self._one_of(self.photos, other)
+        if first != second:
+            self._move(first, "swap.png", False)
+            self._move(second, first, False)
+            self._move("swap.png", second, then)
+
+    @rule(one=WHICH, other=WHICH, then=UPDATE)
+    def rename_over(self, one: int, other: int, then: bool) -> None:
+        first, second = self._one_of(self.photos, one), self._one_of(self.photos, other)
+        if first != second:
+            self._move(first, second, then)
+
     def _one_of(self, folder: Path, which: int) -> str:
         """A file of the folder, but for the one that is always there; that one where there is no other."""
         names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))

@@ -2,18 +2,19 @@
 
 import os
 import random
+import struct
 from pathlib import Path
 
 import pytest
 
 from fakes import ColourEncoder, paint
-from picture_makers import photo, png_claiming, save
+from picture_makers import encoded, photo, png_claiming, save
 from semantic_media_search.config import Settings
 from semantic_media_search.library import Library
 from video_makers import write_video
 
 WHOLE = ("a.jpg", "a.png", "a.webp", "a.tif", "a.gif", "a.bmp", "a.mp4", "a.avi")
-TRUNCATED, FLIPPED = 8, 6
+TRUNCATED, FLIPPED, BOMBS = 8, 6, 5
 
 
 def _cut_and_flipped(folder: Path) -> set[str]:
@@ -40,11 +41,32 @@ def _cut_and_flipped(folder: Path) -> set[str]:
     return made | set(WHOLE)
 
 
+def _claiming(whole: bytes, at: int, layout: str) -> bytes:
+    """The same file, with a header that claims 30,000 x 30,000 pixels."""
+    size = struct.pack(layout, 30_000, 30_000)
+    return whole[:at] + size + whole[at + len(size) :]
+
+
+def _claiming_jpeg() -> bytes:
+    whole = encoded(photo(60, 40), "JPEG")
+    return _claiming(whole, whole.index(b"\xff\xc0") + 5, ">HH")
+
+
+def _claiming_jpeg2000() -> bytes:
+    whole = encoded(photo(60, 40), "JPEG2000")
+    boxed = _claiming(whole, whole.index(b"ihdr") + 4, ">II")
+    return _claiming(boxed, boxed.index(b"\xff\x51") + 6, ">II")
+
+
 def _odd(folder: Path) -> set[str]:
     files = {
         "text.jpg": b"not a picture",
         "empty.png": b"",
         "bomb.png": png_claiming(30_000, 30_000),
+        "bomb.gif": _claiming(encoded(photo(60, 40), "GIF"), 6, "<HH"),
+        "bomb.bmp": _claiming(encoded(photo(60, 40), "BMP"), 18, "<ii"),
+        "bomb.jpg": _claiming_jpeg(),
+        "bomb.jp2": _claiming_jpeg2000(),
         "page.mp4": b"<html></html>",
         "line\nbreak.jpg": b"\xff\xd8\xff",
         "\N{DOG FACE}.jpg": b"\xff\xd8\xff",
@@ -77,6 +99,8 @@ def test_every_file_is_counted_and_the_good_ones_are_found(tmp_path: Path) -> No
     ) == len(given)
     assert len(skipped) > 40
     assert all(skipped.reason for skipped in summary.skipped)
+    assert {Path(path).stem for path in skipped if "bomb" in path} == {"bomb"}
+    assert sum("bomb" in path for path in skipped) == BOMBS
     assert summary.partial, "what of a cut file can be read is kept, and said"
     hits = library.view().search_text("green", 1)
     assert Path(hits[0].frame.source_path).name == "green.png"

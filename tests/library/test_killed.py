@@ -1,5 +1,5 @@
-"""SIGKILL at any moment, and a disk that is full: what was committed is whole, and the next run ends where an
-undisturbed one does.
+"""SIGKILL at any moment, a disk that is full, two writers at once: what was committed is whole, and the next run
+ends where an undisturbed one does.
 """
 
 import random
@@ -17,8 +17,12 @@ from fakes import COLOURS, ColourEncoder, film, paint
 from processes import importing_as_here
 from semantic_media_search.config import Settings
 from semantic_media_search.errors import LibraryNotFoundError
+from semantic_media_search.index.hnsw import HNSWIndex
 from semantic_media_search.library import Library
 
+ENCODERS = {"colours": ColourEncoder(), "other": ColourEncoder("other", "07be2")}
+GONE = ("03.png", "11.png", "17.png", "film0.mp4")
+RECALL_AT = 10
 DRIVER = Path(__file__).with_name("update_driver.py")
 
 
@@ -33,10 +37,12 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _run(library: Path, photos: Path, largest_file: int = resource.RLIM_INFINITY) -> subprocess.Popen[bytes]:
+def _run(
+    library: Path, photos: Path, *work: str, largest_file: int = resource.RLIM_INFINITY
+) -> subprocess.Popen[bytes]:
     """An update in a process of its own, in which writing any file beyond `largest_file` bytes fails."""
     return subprocess.Popen(
-        [sys.executable, str(DRIVER), str(library), str(photos)],
+        [sys.executable, str(DRIVER), str(library), str(photos), *work],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=importing_as_here(),
@@ -44,8 +50,8 @@ def _run(library: Path, photos: Path, largest_file: int = resource.RLIM_INFINITY
     )
 
 
-def _start(library: Path, photos: Path) -> subprocess.Popen[bytes]:
-    process = _run(library, photos)
+def _start(library: Path, photos: Path, *work: str) -> subprocess.Popen[bytes]:
+    process = _run(library, photos, *work)
     assert process.stdout is not None
     with process.stdout as lines:
         assert lines.readline() == b"begun\n"
@@ -62,7 +68,7 @@ def undisturbed(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
 
 
 def _open(folder: Path) -> Library:
-    return Library(Settings(library=folder), lambda _: ColourEncoder())
+    return Library(Settings(library=folder), ENCODERS.__getitem__)
 
 
 def _check_committed_is_whole(folder: Path) -> None:
@@ -90,7 +96,19 @@ def _check_same(folder: Path, whole: Path) -> None:
         np.fromfile(whole / "embeddings.dat", np.float32),
         atol=1e-6,
     )
-    assert _open(folder).doctor(repair=False) == []
+    assert _open(folder).doctor(repair=False) == []  # among it the graph's own rules
+    assert _recall(folder) >= _recall(whole) >= 0.99
+
+
+def _recall(folder: Path) -> float:
+    """What share of the nearest vectors the graph finds, by distance, asked for each of its own vectors."""
+    view = _open(folder).view()
+    vectors, generation = np.asarray(view.store.vectors), view.generation
+    index = HNSWIndex.load(view.paths.generation(generation.generation) / generation.index_file, vectors)
+    assert len(index) == len(vectors)
+    exact = np.sort(vectors @ vectors.T, axis=1)[:, -RECALL_AT]
+    _, cosines = index.search_batch(vectors, RECALL_AT)
+    return float(np.mean(cosines >= exact[:, np.newaxis] - 1e-5))
 
 
 def _kill_often(kills: int, seed: int, photos: Path, undisturbed: tuple[Path, float], tmp_path: Path) -> None:
@@ -127,7 +145,7 @@ def _fill_often(times: int, seed: int, photos: Path, undisturbed: tuple[Path, fl
         folder = tmp_path / str(number)
         full = 0
         while full < 2:
-            process = _run(folder, photos, int(largest ** sizes.uniform(0.5, 1.0)))
+            process = _run(folder, photos, largest_file=int(largest ** sizes.uniform(0.5, 1.0)))
             said, _ = process.communicate(timeout=120)
             if process.returncode == 0:
                 break
@@ -148,6 +166,62 @@ def test_a_disk_that_is_full_in_many_places(
     photos: Path, undisturbed: tuple[Path, float], tmp_path: Path
 ) -> None:
     _fill_often(40, 1, photos, undisturbed, tmp_path)
+
+
+def test_two_at_once(photos: Path, undisturbed: tuple[Path, float], tmp_path: Path) -> None:
+    """Of programs that begin together one writes, the others say so and change nothing."""
+    folder = tmp_path / "library"
+    processes = [_run(folder, photos) for _ in range(3)]
+    said = [process.communicate(timeout=120)[0] for process in processes]
+    assert any(process.returncode == 0 for process in processes)
+    for process, words in zip(processes, said, strict=True):
+        assert process.returncode == 0 or b"LibraryBusyError" in words
+    _check_same(folder, undisturbed[0])
+
+
+def _kill_care_often(kills: int, seed: int, photos: Path, tmp_path: Path) -> None:
+    """Kill while deleted files leave, while it is compacted, and while another model embeds everything anew."""
+    media, before, folder = tmp_path / "media", tmp_path / "before", tmp_path / "library"
+    shutil.copytree(photos, media)
+    assert _start(before, media).wait(timeout=120) == 0
+    for name in GONE:
+        (media / name).unlink()
+    whole = tmp_path / "whole"
+    shutil.copytree(before, whole)
+    process = _start(whole, media, "care")
+    began = time.monotonic()
+    assert process.wait(timeout=120) == 0
+    seconds = time.monotonic() - began
+    moments = random.Random(seed)
+    shutil.copytree(before, folder)
+    done = 0
+    while done < kills:
+        process = _start(folder, media, "care")
+        try:
+            process.wait(timeout=moments.uniform(0, seconds))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            done += 1
+            _check_committed_is_whole(folder)
+            continue
+        assert process.returncode == 0
+        _check_same(folder, whole)
+        shutil.rmtree(folder)
+        shutil.copytree(before, folder)
+    assert _start(folder, media, "care").wait(timeout=120) == 0
+    _check_same(folder, whole)
+    hits = _open(folder).view().search_text("red", 100)
+    assert not {Path(hit.frame.source_path).name for hit in hits} & set(GONE)
+
+
+def test_killed_while_it_is_thinned_out_and_embedded_anew(photos: Path, tmp_path: Path) -> None:
+    _kill_care_often(8, 2, photos, tmp_path)
+
+
+@pytest.mark.exhaustive
+def test_killed_often_while_it_is_thinned_out_and_embedded_anew(photos: Path, tmp_path: Path) -> None:
+    _kill_care_often(100, 3, photos, tmp_path)
 
 
 @pytest.mark.exhaustive

@@ -155,6 +155,32 @@ def test_a_file_that_moved_keeps_its_frames_and_vectors(library: Library, photos
     assert _names(library, "blue", 1) == ["sky.png"]
 
 
+def test_names_that_went_on_by_one_or_were_swapped(library: Library, photos: Path) -> None:
+    """No picture is embedded again because others took its name; what was overwritten leaves the results."""
+    for number, colour in enumerate(("white", "black", "yellow")):
+        paint(photos / f"img{number}.png", colour, seed=20 + number)
+    library.update("colours")
+    before = ENCODERS["colours"].pictures_seen
+    for number in (2, 1, 0):
+        (photos / f"img{number}.png").rename(photos / f"img{number + 1}.png")
+    (photos / "0_red.png").rename(photos / "swap")
+    (photos / "2_blue.png").rename(photos / "0_red.png")
+    (photos / "swap").rename(photos / "2_blue.png")
+    summary, _ = library.update("colours")
+    assert (summary.moved, summary.new, summary.changed, summary.removed) == (5, 0, 0, 0)
+    assert ENCODERS["colours"].pictures_seen == before
+    assert _names(library, "blue", 1) == ["0_red.png"]
+    assert "img3.png" in _names(library, "yellow", 2)
+    (photos / "img2.png").replace(photos / "img3.png")  # black over yellow,
+    paint(photos / "img2.png", "green", size=(40, 30), seed=30)  # and a new one in its old place
+    summary, _ = library.update("colours")
+    assert (summary.moved, summary.new + summary.changed, summary.removed) == (1, 1, 1)
+    assert ENCODERS["colours"].pictures_seen == before + 1
+    assert "img3.png" in _names(library, "black", 2)
+    assert "img2.png" in _names(library, "green", 2)
+    assert library.doctor(repair=False) == []
+
+
 def test_a_changed_file_gets_new_frames(library: Library, photos: Path) -> None:
     library.update("colours")
     paint(photos / "2_blue.png", "white", size=(80, 80), seed=9)

@@ -49,6 +49,39 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return names
 
 
+def test_what_cannot_be_looked_at_for_a_while_stays(
+    library: Library, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that is closed, one with a name that is no UTF-8 inside, and a linked disk that is unplugged."""
+    closed, disk = photos / "closed", tmp_path / "disk"
+    paint(closed / "one.png", "red", seed=11)
+    (closed / "one.png").rename(closed / os.fsdecode(b"caf\xe9.png"))
+    paint(disk / "two.png", "red", seed=12)
+    (photos / "usb").symlink_to(disk, target_is_directory=True)
+    library.update("colours")
+    everything = {*COLOURS, "two", "caf%E9"}
+    assert _found(library) == everything
+    scandir = os.scandir
+
+    def guarded(path: str) -> object:
+        if path == str(closed):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    disk.rename(tmp_path / "unplugged")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", guarded)
+        summary, _ = library.update("colours")
+    assert (summary.removed, summary.unavailable, summary.unchanged) == (0, 2, PHOTOS)
+    assert _found(library) == everything
+    (tmp_path / "unplugged").rename(disk)
+    summary, _ = library.update("colours")
+    assert (summary.unchanged, summary.frames) == (PHOTOS + 2, 0)
+    (disk / "two.png").unlink()
+    paint(disk / "three.png", "red", seed=13)
+    assert library.update("colours")[0].removed == 1, "what was deleted leaves"
+
+
 def _found(library: Library) -> set[str]:
     hits = library.view().search_text("red", 100)
     return {Path(hit.frame.source_path).stem for hit in hits}
@@ -101,6 +134,39 @@ def test_a_folder_that_goes_in_the_middle_and_comes_back(
     away.rename(photos)
     library.update("colours")
     assert _found(library) == set(COLOURS)
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "red.png"])
+@pytest.mark.parametrize("known", [False, True])
+def test_a_file_that_goes_between_a_look_and_the_decoder(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch, name: str, known: bool
+) -> None:
+    """Its hash could be read, its pictures cannot: no verdict on it, and what is known of it stays."""
+    film(photos / "film.mp4", ["red", "black"])
+    going = photos / name
+    if known:
+        library.update("colours")
+        os.utime(going, (1, 1))
+        with going.open("ab") as file:
+            file.write(b"\0")
+    whole, away = ingest_run.content_hash, photos.with_name("away")
+
+    def content_hash(path: str) -> str:
+        digest = whole(path)
+        if Path(path) == going:
+            going.rename(away)
+        return digest
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ingest_run, "content_hash", content_hash)
+        summary, _ = library.update("colours")
+    assert [Path(file.path).name for file in summary.skipped] == [name]
+    assert (going.stem in _found(library)) is known
+    away.rename(going)
+    summary, _ = library.update("colours")
+    assert (summary.skipped, summary.new + summary.changed) == ([], 1)
+    assert _found(library) == {*COLOURS, "film"}
+    assert library.doctor(repair=False) == []
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "red.png"])

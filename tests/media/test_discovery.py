@@ -132,3 +132,62 @@ def test_a_folder_that_cannot_be_listed_is_reported(tmp_path: Path, monkeypatch:
     paths = [c.path for c in discover(tmp_path, on_unreadable=lambda path, error: reported.append(path))]
     assert [os.path.relpath(path, tmp_path) for path in paths] == ["a.jpg", "open/c.jpg"]
     assert reported == [str(tmp_path / "locked")]
+
+
+def test_what_cannot_be_looked_at_is_reported_and_what_is_gone_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that may be listed but whose files may not be looked at, and links to a disk that is not there."""
+    root, disk, empty = tmp_path / "root", tmp_path / "disk", tmp_path / "empty"
+    plant(root, "a.jpg", "closed/b.jpg", "closed/c.jpg")
+    plant(disk, "d.jpg")
+    empty.mkdir()
+    (root / "unplugged").symlink_to(tmp_path / "nowhere", target_is_directory=True)
+    (root / "bare").symlink_to(empty, target_is_directory=True)
+    (root / "unplugged.jpg").symlink_to(tmp_path / "nowhere" / "e.jpg")
+    (root / "deleted.jpg").symlink_to(disk / "gone.jpg")
+    (root / "self.jpg").symlink_to(root / "self.jpg")
+    scandir = os.scandir
+
+    class Closed:
+        """An entry of a folder without the right to enter it."""
+
+        def __init__(self, entry: "os.DirEntry[str]"):
+            self.name, self.path, self.is_dir, self.is_symlink = (
+                entry.name,
+                entry.path,
+                entry.is_dir,
+                entry.is_symlink,
+            )
+
+        def stat(self) -> os.stat_result:
+            raise PermissionError(13, "Permission denied", self.path)
+
+    class Listing(list):
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    def guarded(path: str):
+        if not path.endswith("closed"):
+            return scandir(path)
+        with scandir(path) as entries:
+            return Listing(Closed(entry) for entry in entries)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    reported: list[tuple[str, type]] = []
+    paths = [
+        candidate.path
+        for candidate in discover(
+            root, on_unreadable=lambda path, error: reported.append((Path(path).name, type(error)))
+        )
+    ]
+    assert paths == [str(root / "a.jpg")]
+    assert sorted(reported) == [
+        ("bare", FileNotFoundError),
+        ("closed", PermissionError),
+        ("unplugged", FileNotFoundError),
+        ("unplugged.jpg", FileNotFoundError),
+    ]

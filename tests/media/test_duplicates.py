@@ -94,6 +94,24 @@ def test_flat_pictures_of_different_colours_differ() -> None:
     assert same_picture(fingerprint(red), fingerprint(red), 1)
 
 
+@pytest.mark.parametrize("colour", [(6, 6, 8), (245, 245, 240), (90, 120, 160)])
+def test_flat_pictures_are_the_same_however_grainy(colour: tuple[int, int, int]) -> None:
+    """A dark room, a white wall, the sky: a hash sees nothing there but noise."""
+    noise = np.random.default_rng(3)
+    frames = [
+        np.clip(np.array(colour) + noise.normal(0, 6, (288, 512, 3)), 0, 255).astype(np.uint8)
+        for _ in range(8)
+    ]
+    assert all(same_picture(fingerprint(frames[0]), fingerprint(frame), 4) for frame in frames[1:])
+
+
+def test_flat_pictures_of_different_colours_are_no_copies() -> None:
+    colours = [(0, 0, 0), (255, 255, 255), (180, 20, 20), (20, 20, 180), (20, 180, 20), (128, 128, 128)]
+    hashes = [perceptual_hash(np.full((90, 160, 3), colour, np.uint8)) for colour in colours]
+    distances = [hash_distance(a, b) for at, a in enumerate(hashes) for b in hashes[:at]]
+    assert min(distances) > COPY_BITS
+
+
 def test_a_threshold_of_zero_turns_it_off() -> None:
     here = fingerprint(photo())
     assert not same_picture(here, here, 0)

@@ -110,6 +110,10 @@ class Catalog(FrameTable):
         finally:
             self._db.execute("COMMIT")
 
+    def changes_made(self) -> int:
+        """How many rows this object has written so far: equal before and after something that wrote nothing."""
+        return self._db.total_changes
+
     # commits and generations
 
     def last_commit(self) -> Commit:
@@ -207,7 +211,10 @@ class Catalog(FrameTable):
 
     def set_reachable(self, root_id: int, *, reachable: bool) -> None:
         """Note whether a folder could be read."""
-        self._db.execute("UPDATE roots SET reachable = ? WHERE root_id = ?", (reachable, root_id))
+        self._db.execute(
+            "UPDATE roots SET reachable = ? WHERE root_id = ? AND reachable IS NOT ?",
+            (reachable, root_id, reachable),
+        )
 
     def sources(self) -> dict[str, Source]:
         """Every source known, removed ones too, by path."""
@@ -271,6 +278,16 @@ class Catalog(FrameTable):
             "kind": "SELECT kind, count(*) FROM sources WHERE state = 'ok' GROUP BY kind",
         }
         return {str(value): int(count) for value, count in self._db.execute(queries[column])}
+
+    def kinds_by_root(self) -> dict[int, dict[str, int]]:
+        """How many files of each kind can be found of each folder, those of an unplugged disk too, by root_id."""
+        found: dict[int, dict[str, int]] = {}
+        for root_id, kind, count in self._db.execute(
+            "SELECT root_id, kind, count(*) FROM sources WHERE state IN ('ok', 'unavailable')"
+            " GROUP BY root_id, kind ORDER BY root_id, kind"
+        ):
+            found.setdefault(int(root_id), {})[str(kind)] = int(count)
+        return found
 
     def skipped(self) -> list[tuple[str, str]]:
         """(path, reason) of every source that could not be used, or not whole."""

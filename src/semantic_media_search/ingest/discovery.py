@@ -4,6 +4,7 @@ Files are chosen by name; their content is checked when they are read. Directory
 folders were seen, and each folder is entered once, so that loops of links end.
 """
 
+import errno
 import os
 import stat
 from collections import deque
@@ -23,6 +24,7 @@ _SYSTEM_FOLDERS = frozenset(
 )
 _PHOTOS_PACKAGE, _PHOTOS_ORIGINALS = ".photoslibrary", frozenset({"originals", "masters"})
 _LIBRARY_MARK = "catalog.sqlite"
+_GONE = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +45,30 @@ def discover(
     """The media files below `root`: images first, then videos, each in sorted order of their folders and names.
 
     Left out are hidden files and folders, waste bins and thumbnail folders, everything but the originals of an
-    Apple Photos library, the folders of media-search libraries, and what is no regular file. A folder below
-    `root` that cannot be listed is passed to `on_unreadable` and left out. Raises SourceFolderError if `root`
-    itself cannot be listed.
+    Apple Photos library, the folders of media-search libraries, and what is no regular file. What lies below
+    `root` but cannot be looked at now is passed to `on_unreadable` and left out: a folder that cannot be listed or
+    whose files may not be looked at, a link whose disk seems to be unplugged (FileNotFoundError).
+    Raises SourceFolderError if `root` itself cannot be listed.
     """
     later: list[Candidate] = []
+    closed = ""
     for entry in _walk(os.path.abspath(root), on_unreadable):  # noqa: PTH100 - Path would lose a trailing blank
         kind = kind_by_name(entry.name)
+        if kind is None and on_unreadable is not None and _leads_nowhere(entry):
+            on_unreadable(path_to_text(entry.path), _GONE)
         if kind is None or (only_kind is not None and kind != only_kind):
             continue
         try:
             facts = entry.stat()
-        except OSError:
+        except FileNotFoundError as error:
+            if on_unreadable is not None and _is_unplugged(entry):
+                on_unreadable(path_to_text(entry.path), error)
+            continue  # else it went after its folder was listed
+        except OSError as error:
+            folder = os.path.dirname(entry.path)  # noqa: PTH120 - Path would lose a trailing blank
+            if error.errno != errno.ELOOP and folder != closed and on_unreadable is not None:
+                closed = folder  # said once: as a rule all of it is closed
+                on_unreadable(path_to_text(folder), error)
             continue
         if not stat.S_ISREG(facts.st_mode) or _is_hidden(facts):
             continue
@@ -105,6 +119,10 @@ def _walk(root: str, on_unreadable: Callable[[str, OSError], None] | None) -> It
         if (facts.st_dev, facts.st_ino) in entered or any(entry.name == _LIBRARY_MARK for entry in entries):
             continue
         entered.add((facts.st_dev, facts.st_ino))
+        if not entries and os.path.islink(folder) and on_unreadable is not None:  # noqa: PTH114 - as above
+            on_unreadable(
+                path_to_text(folder), _GONE
+            )  # the mount point of a disk that is unplugged, it seems
         inner: list[str] = []
         for entry in entries:
             if entry.name.startswith(".") or entry.name.lower() in _SYSTEM_FOLDERS:
@@ -122,6 +140,26 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return entry.is_dir()
     except OSError:  # a link to itself
         return False
+
+
+def _leads_nowhere(entry: "os.DirEntry[str]") -> bool:
+    """Whether it is a link to something that is not there, which may have been a folder on another disk."""
+    try:
+        return entry.is_symlink() and not os.path.exists(entry.path)  # noqa: PTH110 - as above
+    except OSError:
+        return False
+
+
+def _is_unplugged(entry: "os.DirEntry[str]") -> bool:
+    """Whether it is a link to a file whose folder is gone or empty; where others are there, the file was deleted."""
+    try:
+        if not entry.is_symlink():
+            return False
+        target = os.path.realpath(entry.path)
+        with os.scandir(os.path.dirname(target)) as others:  # noqa: PTH120 - as above
+            return next(others, None) is None
+    except OSError:
+        return True
 
 
 def _is_wanted(folder: str, name: str) -> bool:

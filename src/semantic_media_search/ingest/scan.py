@@ -50,18 +50,19 @@ def compare(
 
     A root that cannot be listed, or that is empty now and was not before, counts as unreachable (an unplugged
     disk leaves an empty mount point): its files become unavailable and nothing of it is deleted. The same holds
-    for a folder inside a root that cannot be listed. With `retry_skipped`, files that could not be used are to be
-    read again although they have not changed: a later version of a decoder may be able to.
+    for a folder inside a root that cannot be looked into, and for a link whose disk seems to be unplugged. With
+    `retry_skipped`, files that could not be used are to be read again although they have not changed: a later
+    version of a decoder may be able to.
     """
     changes = Changes()
     seen: set[str] = set()
-    closed: list[str] = []
+    closed: dict[str, OSError] = {}
     lost: set[int] = set()
     for root in roots:
         closed_before = len(closed)
         try:
             place = text_to_path(root.path)
-            candidates = list(walk(place, root.only_kind, lambda path, _: closed.append(path)))
+            candidates = list(walk(place, root.only_kind, closed.__setitem__))
         except SourceFolderError:
             candidates, reachable = [], False
         else:
@@ -74,15 +75,21 @@ def compare(
             if candidate.path not in seen:  # a folder inside another root is walked twice
                 seen.add(candidate.path)
                 _sort_in(changes, candidate, root, known.get(candidate.path), retry_skipped)
-    closed_folders = tuple(folder.rstrip(os.sep) + os.sep for folder in closed)
+    held: set[str] = set()
+    places = [(place, text_to_path(place)) for place in closed]
     for source in known.values():
         if source.path in seen or source.state == REMOVED:
             continue
-        if source.root_id in lost or source.path.startswith(closed_folders):
+        within = _first_holding(places, source.path)
+        if within is not None:
+            held.add(within)
+        if within is not None or source.root_id in lost:
             changes.unavailable.append(source)
         else:
             changes.missing.append(source)
-    changes.unreadable_folders = closed
+    changes.unreadable_folders = [
+        path for path, error in closed.items() if path in held or not isinstance(error, FileNotFoundError)
+    ]
     changes.to_read.sort(
         key=lambda found: found.candidate.kind != IMAGE
     )  # stable: images first, else as walked
@@ -102,6 +109,15 @@ def as_it_is_now(candidate: Candidate) -> Candidate:
     """The same file with the size and time it has at this moment. Raises OSError where it is gone."""
     facts = os.stat(text_to_path(candidate.path))  # noqa: PTH116 - called for every file that is read
     return replace(candidate, size=facts.st_size, mtime_ns=facts.st_mtime_ns)
+
+
+def _first_holding(places: Sequence[tuple[str, str]], path: str) -> str | None:
+    """The first of these places, (as text, as a path), that is this file or that it lies in."""
+    file = text_to_path(path) if places else path
+    for place, folder in places:
+        if file == folder or file.startswith(folder.rstrip(os.sep) + os.sep):
+            return place
+    return None
 
 
 def _sort_in(

@@ -1,19 +1,24 @@
 """What a scan found missing, moved or unplugged, settled in the catalogue before anything is read."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from semantic_media_search.ingest.catalog import OK, REMOVED, SKIPPED, UNAVAILABLE, Catalog, Source
 from semantic_media_search.ingest.scan import Changes, Found, content_hash
+from semantic_media_search.library.progress import Progress
 from semantic_media_search.library.summary import IngestSummary
 
 
-def settle(catalog: Catalog, changes: Changes, known: dict[str, Source], summary: IngestSummary) -> bool:
+def settle(
+    catalog: Catalog, changes: Changes, known: dict[str, Source], summary: IngestSummary, progress: Progress
+) -> bool:
     """Apply a scan's absences, within a transaction; `changes.to_read` loses the files that only moved.
 
     A file that is gone from one place and new in another, by content, keeps its frames and vectors. Returns
     whether frames that were published before have changed.
     """
-    moves = _find_moves(changes, known, catalog.revivable())
+    moves = _find_moves(changes, known, catalog.revivable(), progress)
     moved_ids = {source.source_id for source, _ in moves}
     lost = [source for source in changes.missing if source.source_id not in moved_ids]
     unreachable = {root.root_id for root in changes.unreachable_roots}
@@ -26,15 +31,9 @@ def settle(catalog: Catalog, changes: Changes, known: dict[str, Source], summary
             catalog.put_source(replace(source, state=UNAVAILABLE))
     for source in lost:
         remove(catalog, source)
-    for source, found in moves:
-        here = found.candidate
-        catalog.put_source(
-            replace(source, path=here.path, root_id=found.root_id, mtime_ns=here.mtime_ns, state=OK)
-        )
-        catalog.revive_frames(_id(source))
-    arrived = {found.candidate.path for _, found in moves}
-    changes.to_read = [found for found in changes.to_read if found.candidate.path not in arrived]
+    overwritten = _move(catalog, changes, moves, known)
     summary.moved += len(moves)
+    summary.removed += sum(source.state == OK for source in overwritten)
     summary.removed += sum(source.state != SKIPPED for source in lost)
     summary.unchanged += changes.unchanged + len(changes.returned)
     summary.unavailable += len(changes.unavailable)
@@ -48,33 +47,76 @@ def remove(catalog: Catalog, source: Source) -> None:
 
 
 def _find_moves(
-    changes: Changes, known: dict[str, Source], revivable: set[int]
+    changes: Changes, known: dict[str, Source], revivable: set[int], progress: Progress
 ) -> list[tuple[Source, Found]]:
-    """Pairs of a source that is gone and the new file with its content; hashes only files of a size that is gone.
+    """Pairs of a source that is gone from its path and the file with its content; hashes only files of its size.
 
-    Of those that went in earlier runs, only `revivable` ones still have frames to come back with.
+    Of those that went in earlier runs, only `revivable` ones still have frames to come back with. A file may have
+    come to a path that had another (names that were swapped, or that all went on by one).
     """
     missing = {source.path for source in changes.missing}
-    gone: dict[tuple[int, str], list[Source]] = {}
+    changed = {found.candidate.path for found in changes.to_read}
+    gone: dict[int, list[Source]] = {}
     for source in known.values():
-        if (
-            source.content_hash
-            and source.state != SKIPPED
-            and (source.path in missing or (source.state == REMOVED and _id(source) in revivable))
-        ):
-            gone.setdefault((source.size, source.content_hash), []).append(source)
-    sizes = {size for size, _ in gone}
-    moves = []
-    for found in changes.to_read:
+        here_no_more = source.path in missing or (source.path in changed and source.state != REMOVED)
+        back = source.state == REMOVED and _id(source) in revivable
+        if source.content_hash and source.state != SKIPPED and (here_no_more or back):
+            gone.setdefault(source.size, []).append(source)
+    perhaps = [
+        found
+        for found in changes.to_read
+        if any(source.path != found.candidate.path for source in gone.get(found.candidate.size, ()))
+    ]
+    if not perhaps:
+        return []
+    progress.start("Recognising moved files", len(perhaps), "files")
+    left: dict[tuple[int, str], list[Source]] = {}
+    for source in (source for of_size in gone.values() for source in of_size):
+        left.setdefault((source.size, source.content_hash or ""), []).append(source)
+    arrived: list[tuple[Found, list[Source]]] = []
+    for found in perhaps:
         here = found.candidate
-        if found.known is None and here.size in sizes:
-            try:
-                matches = gone.get((here.size, content_hash(here.path)))
-            except OSError:
-                continue  # reading it for its pixels will tell the person why
-            if matches:
-                moves.append((matches.pop(0), found))
-    return moves
+        with suppress(OSError):  # reading it for its pixels will tell the person why
+            matches = left.get((here.size, content_hash(here.path)), [])
+            if found.known in matches:
+                matches.remove(found.known)  # it has only been touched
+            else:
+                arrived.append((found, matches))
+        progress.advance()
+    progress.finish()
+    return [(matches.pop(0), found) for found, matches in arrived if matches]
+
+
+def _move(
+    catalog: Catalog, changes: Changes, moves: Sequence[tuple[Source, Found]], known: dict[str, Source]
+) -> list[Source]:
+    """Give moved sources their new paths; returns those that were overwritten, which leave the results.
+
+    An overwritten source keeps its frames, under a path that was left, until `compact` clears it away.
+    """
+    moved = {_id(source) for source, _ in moves}
+    targets = {found.candidate.path for _, found in moves}
+    vacated = [source.path for source, _ in moves if source.path not in targets]
+    for source, _ in moves:  # no two sources may have one path, also while they change places
+        catalog.put_source(replace(source, path=f"moving {_id(source)}"))
+    occupants = [known[path] for path in targets if path in known and _id(known[path]) not in moved]
+    holds: dict[str, Source | None] = dict.fromkeys(vacated)
+    for source, path in zip(occupants, vacated, strict=False):
+        remove(catalog, source)
+        holds[path] = replace(source, path=path, state=REMOVED)
+        catalog.put_source(replace(source, path=path, state=REMOVED))
+    for source, found in moves:
+        here = found.candidate
+        catalog.put_source(
+            replace(source, path=here.path, root_id=found.root_id, mtime_ns=here.mtime_ns, state=OK)
+        )
+        catalog.revive_frames(_id(source))
+    changes.to_read = [
+        replace(found, known=holds[found.candidate.path]) if found.candidate.path in holds else found
+        for found in changes.to_read
+        if found.candidate.path not in targets
+    ]
+    return occupants
 
 
 def _id(source: Source) -> int:

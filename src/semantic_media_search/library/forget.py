@@ -7,7 +7,7 @@ from pathlib import Path
 
 from semantic_media_search.errors import SourceFolderError
 from semantic_media_search.ingest.catalog import REMOVED, Root, Source
-from semantic_media_search.ingest.discovery import path_to_text
+from semantic_media_search.ingest.discovery import path_to_text, text_to_path
 from semantic_media_search.library.absences import remove
 from semantic_media_search.library.publish import expect_rewrite, publish
 from semantic_media_search.library.writer import LibraryWriter
@@ -54,5 +54,5 @@ def _root_of(folder: Path, roots: Iterable[Root]) -> Root:
 
 
 def _holds(root: Root, source: Source) -> bool:
-    inside = source.path.startswith(root.path.rstrip(os.sep) + os.sep)
+    inside = text_to_path(source.path).startswith(text_to_path(root.path).rstrip(os.sep) + os.sep)
     return inside and root.only_kind in (None, source.kind)

@@ -45,16 +45,16 @@ def embed_pending(
     paths, catalog = writer.paths, writer.catalog
     store = EmbeddingStore(paths.generation(generation.generation), generation.rows, generation.model.dim)
     start = int(store.frame_ids[-1]) + 1 if generation.rows else 0
-    frames = list(catalog.live_frames(start, writer.commit.next_frame))
-    if not frames:
+    pending = catalog.frame_count(start)
+    if not pending:
         _give_up_hidden(writer, generation)
         return generation
     workers = settings.worker_threads
     # A first generation answers as it grows; one beside another waits until it is whole.
     serve = writer.commit.generation is None or writer.commit.generation.generation == generation.generation
-    progress.start("Embedding", len(frames), "frames")
+    progress.start("Embedding", pending, "frames")
     with Embedder(writer, generation, encoder, settings.batch_size, workers) as embedder:
-        jobs = (partial(_load_frame, frame) for frame in frames)
+        jobs = (partial(_load_frame, frame) for frame in _frames_from(writer, start))
         for done, (frame, pixels) in enumerate(ordered(jobs, workers, ahead=8 * workers, buffer=1), start=1):
             embedder.add(frame.frame_id, pixels)
             progress.advance()
@@ -64,6 +64,12 @@ def embed_pending(
     progress.finish()
     _give_up_hidden(writer, generation)
     return generation
+
+
+def _frames_from(writer: LibraryWriter, start: int) -> Iterator[FrameRecord]:
+    """The committed frames from this frame_id on, some at a time: memory must not grow with the library."""
+    for at in range(start, writer.commit.next_frame, COMMIT_ROWS):
+        yield from list(writer.catalog.live_frames(at, min(at + COMMIT_ROWS, writer.commit.next_frame)))
 
 
 def _give_up_hidden(writer: LibraryWriter, generation: Generation) -> None:

@@ -85,11 +85,13 @@ class IngestRun:
                 "plug the disk in and run this again"
             )
         for folder in changes.unreadable_folders:
-            self._progress.note(f"{folder} cannot be listed: its files are kept; check who may read it")
+            self._progress.note(
+                f"{folder} cannot be looked into: its files are kept; check its disk and who may read it"
+            )
         self.summary.skipped += [SkippedFile(s.path, s.reason or "unreadable") for s in changes.still_skipped]
         self.summary.skipped_before = len(changes.still_skipped)
         with self._writer.committing():
-            if settle(self._catalog, changes, known, self.summary):
+            if settle(self._catalog, changes, known, self.summary, self._progress):
                 expect_rewrite(self._writer.paths)
         self._revivable = self._catalog.revivable()
         try:

@@ -39,10 +39,17 @@ def expect_rewrite(paths: LibraryPaths) -> None:
 def publish(paths: LibraryPaths, catalog: Catalog, commit: Commit) -> None:
     """Bring `metadata.jsonl`, `embeddings.dat`, `embeddings.idx` and `hnsw_index.bin` up to the commit.
 
-    `metadata.jsonl` is appended to where that is enough (see `expect_rewrite`).
+    `metadata.jsonl` is appended to where that is enough (see `expect_rewrite`). Where they are this commit's already,
+    nothing is written.
     """
     stamp = _read_stamp(paths)
     frames = _frames_as_named(paths, stamp)
+    if (
+        frames == stamp.get("frames")
+        and stamp.get("commit") == _named(commit)
+        and _are_there(paths, commit, stamp)
+    ):
+        return
     _publish_metadata(paths, catalog, commit, stamp if frames == stamp.get("frames") else {}, frames)
     generation = commit.generation
     if generation is not None:
@@ -59,6 +66,19 @@ def publish(paths: LibraryPaths, catalog: Catalog, commit: Commit) -> None:
         if generation.index_file:
             _link(folder / generation.index_file, paths.root / GRAPH)
     _write_stamp(paths, commit, frames)
+
+
+def _named(commit: Commit) -> list[object]:
+    return [commit.commit_id, commit.created_at]
+
+
+def _are_there(paths: LibraryPaths, commit: Commit, stamp: dict[str, Any]) -> bool:
+    wanted = [paths.metadata]
+    if commit.generation is not None and commit.generation.rows:
+        wanted += [paths.root / EMBEDDINGS, paths.root / EMBEDDINGS_INDEX]
+    if commit.generation is not None and commit.generation.index_file:
+        wanted.append(paths.root / GRAPH)
+    return all(path.exists() for path in wanted) and paths.metadata.stat().st_size == stamp["metadata_bytes"]
 
 
 def _publish_metadata(
@@ -95,6 +115,7 @@ def _read_stamp(paths: LibraryPaths) -> dict[str, Any]:
             "next_frame": int(stamp["next_frame"]),
             "metadata_bytes": int(stamp["metadata_bytes"]),
             "frames": str(stamp["frames"]),
+            "commit": stamp.get("commit"),
         }
     except (OSError, ValueError, TypeError, LookupError):
         return {}  # absent, of an earlier version or damaged: everything derived is made again
@@ -105,6 +126,7 @@ def _write_stamp(paths: LibraryPaths, commit: Commit, frames: str) -> None:
         "next_frame": commit.next_frame,
         "metadata_bytes": paths.metadata.stat().st_size,
         "frames": frames,
+        "commit": _named(commit),
     }
     beside = paths.root / (_STAMP + ".new")
     beside.write_text(json.dumps(stamp), encoding="utf-8")

@@ -14,7 +14,8 @@ from semantic_media_search.library.paths import LibraryPaths
 class LibraryStatus:
     """Counts of files and frames, sizes in bytes.
 
-    `pending_frames` have no vector yet; `files` counts sources by state, `kinds` readable ones by kind.
+    `pending_frames` have no vector yet; `files` counts sources by state, `kinds` readable ones by kind, and
+    `folders` those of each root by kind, by the root's path.
     """
 
     place: Path
@@ -24,6 +25,7 @@ class LibraryStatus:
     pending_frames: int
     files: dict[str, int]
     kinds: dict[str, int]
+    folders: dict[str, dict[str, int]]
     skipped: list[tuple[str, str]]
     generation: Generation | None
     committed_at: str | None
@@ -37,14 +39,16 @@ def read_status(paths: LibraryPaths, catalog: Catalog) -> LibraryStatus:
         commit = catalog.last_commit()
         generation = commit.generation
         folder = paths.generation(generation.generation) if generation else None
+        roots, of_root = catalog.roots(), catalog.kinds_by_root()
         return LibraryStatus(
             place=paths.root,
-            roots=catalog.roots(),
+            roots=roots,
             frames=catalog.frame_count(),
             removed_frames=len(catalog.removed_frames()),
             pending_frames=catalog.frame_count(_first_pending(folder, generation)),
             files=catalog.counts_by("state"),
             kinds=catalog.counts_by("kind"),
+            folders={root.path: of_root.get(root.root_id, {}) for root in roots},
             skipped=catalog.skipped(),
             generation=generation,
             committed_at=commit.created_at,
@@ -73,3 +77,14 @@ def frames_bytes(paths: LibraryPaths) -> int:
             with suppress(FileNotFoundError):  # a writer may clear away meanwhile
                 total += entry.stat().st_size
     return total
+
+
+def library_bytes(paths: LibraryPaths) -> int:
+    """What all of the library takes on the disk, a file with two names counted once."""
+    sizes: dict[tuple[int, int], int] = {}
+    for folder, _, names in os.walk(paths.root):
+        for name in names:
+            with suppress(FileNotFoundError):
+                facts = os.lstat(f"{folder}/{name}")
+                sizes[facts.st_dev, facts.st_ino] = facts.st_size
+    return sum(sizes.values())

@@ -39,19 +39,24 @@ class LibraryWriter:
     def committing(self, *, next_frame: int | None = None, serve: Generation | None = None) -> Iterator[None]:
         """One transaction that ends in a commit: what the block writes to the catalogue counts, all of it or nothing.
 
-        `next_frame` is the first frame_id that is still free, `serve` the generation that answers from now on.
+        `next_frame` is the first frame_id that is still free, `serve` the generation that answers from now on. Where
+        nothing has changed there is no new commit: a server would open the same library again.
         """
+        last = self.commit
         with self.catalog.transaction():
+            before = self.catalog.changes_made()
             yield
-            served = serve or self.commit.generation
-            self.catalog.add_commit(
-                self.commit.next_frame if next_frame is None else next_frame,
-                served.generation if served else None,
-            )
+            served = serve or last.generation
+            free = last.next_frame if next_frame is None else next_frame
+            changed = self.catalog.changes_made() != before
+            if changed or (free, served) != (last.next_frame, last.generation) or not last.commit_id:
+                self.catalog.add_commit(free, served.generation if served else None)
         self.commit = self.catalog.last_commit()
 
     def store_generation(self, generation: Generation, *, serve: bool) -> Generation:
         """Commit how far a generation has come; `serve` makes it the one that answers."""
+        if serve and generation == self.commit.generation:
+            return generation
         with self.committing(serve=generation if serve else None):
             self.catalog.put_generation(generation)
         return generation

@@ -10,14 +10,15 @@ from semantic_media_search.config import Settings
 from semantic_media_search.embeddings import list_models
 from semantic_media_search.library import Library
 from semantic_media_search.library.paths import LibraryPaths
-from semantic_media_search.library.status import LibraryStatus, frames_bytes
+from semantic_media_search.library.status import LibraryStatus, frames_bytes, library_bytes
 
 
 def run_status(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
     """Print what the library holds."""
     status = Library(settings, encoder_loader(settings, console)).status()
     if arguments.json:
-        sizes = {"frames_bytes": frames_bytes(LibraryPaths(status.place))}
+        paths = LibraryPaths(status.place)
+        sizes = {"frames_bytes": frames_bytes(paths), "library_bytes": library_bytes(paths)}
         console.result(json.dumps(asdict(status) | sizes, indent=2, default=str))
         return 0
     for line in _status_lines(status):
@@ -45,11 +46,13 @@ def run_models(arguments: argparse.Namespace, settings: Settings, console: Conso
 
 def _status_lines(status: LibraryStatus) -> list[str]:
     generation = status.generation
-    lines = [f"Library   {status.place.resolve()}", "Folders"]
+    size = library_bytes(LibraryPaths(status.place))
+    lines = [f"Library   {status.place.resolve()}, {_megabytes(size)} in all", "Folders"]
     for root in status.roots:
         only = f" ({root.only_kind}s only)" if root.only_kind else ""
-        lines.append(f"    {root.path}{only}{'' if root.reachable else '  [cannot be reached now]'}")
-    kinds = ", ".join(f"{count} {kind}s" for kind, count in sorted(status.kinds.items())) or "none"
+        away = "" if root.reachable else "  [cannot be reached now]"
+        lines.append(f"    {root.path}{only}: {_kinds(status.folders[root.path])}{away}")
+    kinds = _kinds(status.kinds)
     other = {state: count for state, count in status.files.items() if state != "ok"}
     lines.append(
         f"Files     {kinds}" + "".join(f", {count} {state}" for state, count in sorted(other.items()))
@@ -75,6 +78,10 @@ def _status_lines(status: LibraryStatus) -> list[str]:
     for path, reason in status.skipped:
         lines.append(f"Skipped   {path}: {reason}")
     return lines
+
+
+def _kinds(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {kind}s" for kind, count in sorted(counts.items())) or "none"
 
 
 def _megabytes(size: int) -> str:
