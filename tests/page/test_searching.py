@@ -51,10 +51,12 @@ def test_scrolling_loads_more_and_nothing_jumps(page: Page) -> None:
         }).observe({ type: "layout-shift", buffered: true }); }"""
     )
     search(page, "blue")
-    for _ in range(30):
+    end = time.monotonic() + 20
+    at_end = "scrollY + innerHeight > document.documentElement.scrollHeight - 4"
+    while page.locator(".card").count() <= 120 or not page.evaluate(at_end):
+        assert time.monotonic() < end, "the end of the results does not come"
         page.mouse.wheel(0, 1500)
         page.wait_for_timeout(40)
-    until(page, "scrollY + innerHeight > document.documentElement.scrollHeight - 4")
     ids = page.locator(".card").evaluate_all("cards => cards.map(card => card.dataset.frame)")
     assert len(set(ids)) == len(ids) > 120
     assert len(names(page)) == len(ids)
