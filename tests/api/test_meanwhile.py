@@ -129,3 +129,16 @@ def test_nothing_else_waits_while_a_library_is_opened(
         finally:
             go_on.set()
         assert view.result(timeout=30).frame_count > 0
+
+
+def test_a_server_started_with_a_model_goes_on_when_another_is_chosen(
+    make: Callable[..., Library], tmp_path: Path
+) -> None:
+    library = make()
+    library.add_roots([fill(tmp_path / "photos")])
+    library.update("colours")
+    with client_of(make(model="colours")) as client:
+        before = client.get("/search?q=red&k=3").json()["results"]
+        make().build_index("other")
+        answer = client.get("/search?q=red&k=3")
+        assert (answer.status_code, answer.json()["results"]) == (200, before)

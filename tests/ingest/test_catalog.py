@@ -70,6 +70,14 @@ def test_a_transaction_that_fails_leaves_nothing(catalog: Catalog) -> None:
     assert catalog.last_commit().next_frame == 0
 
 
+def test_what_ended_a_transaction_is_what_is_told(catalog: Catalog) -> None:
+    with pytest.raises(OSError, match="no room"), catalog.transaction():
+        catalog._db.execute("ROLLBACK")  # as SQLite does by itself where a disk is full
+        raise OSError("no room")
+    with catalog.transaction():
+        assert catalog.add_root("/after", None)
+
+
 def test_generations_are_kept_with_their_model(catalog: Catalog) -> None:
     generation = catalog.add_generation(MODEL)
     catalog.add_commit(3, generation.generation)

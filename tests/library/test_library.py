@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from semantic_media_search.config import Settings
 from semantic_media_search.embeddings.embed_store import load_embeddings_index
 from semantic_media_search.errors import (
     LibraryBusyError,
+    LibraryCorruptError,
     LibraryNotFoundError,
     ModelMismatchError,
     SourceFolderError,
@@ -201,6 +203,38 @@ def test_an_unplugged_disk_deletes_nothing(library: Library, photos: Path, tmp_p
     (tmp_path / "elsewhere").rename(photos)
     summary, _ = library.update("colours")
     assert (summary.unchanged, summary.new) == (5, 0)
+
+
+def test_an_unplugged_disk_inside_another_folder_deletes_nothing(
+    make: Callable[..., Library], tmp_path: Path
+) -> None:
+    disk = tmp_path / "media" / "disk"
+    paint(tmp_path / "media" / "here.png", "red")
+    paint(disk / "there.png", "blue")
+    library = make()
+    library.add_roots([tmp_path / "media", disk])
+    library.update("colours")
+    shutil.move(disk / "there.png", tmp_path / "elsewhere.png")
+    summary, _ = library.update("colours")
+    assert (summary.removed, summary.unavailable) == (0, 1)
+    shutil.move(tmp_path / "elsewhere.png", disk / "there.png")
+    (tmp_path / "media" / "here.png").unlink()
+    paint(tmp_path / "media" / "new.png", "green")
+    summary, _ = library.update("colours")
+    assert (summary.removed, summary.unavailable, summary.new) == (1, 0, 1)
+
+
+def test_frames_whose_catalogue_is_lost_are_left_alone(library: Library, photos: Path) -> None:
+    library.update("colours")
+    root = library.paths.root
+    for path in root.glob("catalog.sqlite*"):
+        path.unlink()
+    frames = sorted(path.name for path in library.paths.frames.iterdir())
+    lost = Library(Settings(library=root, threads=1), lambda name: ENCODERS[name])
+    with pytest.raises(LibraryCorruptError, match="put it back from a copy"):
+        lost.update("colours")
+    assert sorted(path.name for path in library.paths.frames.iterdir()) == frames
+    assert not (root / "catalog.sqlite").exists()
 
 
 def test_a_damaged_file_is_skipped_by_name_and_the_run_goes_on(library: Library, photos: Path) -> None:

@@ -14,7 +14,7 @@ from semantic_media_search.api.clips import ClipCache
 from semantic_media_search.api.pictures import Pictures
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings import load_encoder
-from semantic_media_search.errors import MediaSearchError
+from semantic_media_search.errors import MediaSearchError, ModelMismatchError
 from semantic_media_search.ingest.catalog import Commit
 from semantic_media_search.library import Library
 from semantic_media_search.library.status import LibraryStatus
@@ -50,7 +50,13 @@ class Serving:
             assert held is not None
             return held
         try:
-            view = self.library.view()
+            try:
+                view = self.library.view()
+            except ModelMismatchError:
+                if held is None:
+                    raise
+                # Another model was chosen than this server was started with: what it has goes on answering.
+                return held
             view.warm_up()
             self._view = view
             return view

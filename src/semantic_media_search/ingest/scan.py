@@ -49,7 +49,8 @@ def compare(
     """Walk every root and hold it against what is known.
 
     A root that cannot be listed, or that is empty now and was not before, counts as unreachable (an unplugged
-    disk leaves an empty mount point): its files become unavailable and nothing of it is deleted. The same holds
+    disk leaves an empty mount point): its files become unavailable and nothing of it is deleted, whichever root
+    they were found through (a disk's folder may lie inside another root). The same holds
     for a folder inside a root that cannot be looked into, and for a link whose disk seems to be unplugged. With
     `retry_skipped`, files that could not be used are to be read again although they have not changed: a later
     version of a decoder may be able to.
@@ -57,20 +58,23 @@ def compare(
     changes = Changes()
     seen: set[str] = set()
     closed: dict[str, OSError] = {}
-    lost: set[int] = set()
+    lost: list[tuple[str, str]] = []
     for root in roots:
         closed_before = len(closed)
+        here = (root.path, text_to_path(root.path))
         try:
-            place = text_to_path(root.path)
-            candidates = list(walk(place, root.only_kind, closed.__setitem__))
+            candidates = list(walk(here[1], root.only_kind, closed.__setitem__))
         except SourceFolderError:
             candidates, reachable = [], False
         else:
-            known_here = any(s.root_id == root.root_id and s.state != REMOVED for s in known.values())
-            reachable = bool(candidates) or len(closed) > closed_before or not known_here
+            reachable = (
+                bool(candidates)
+                or len(closed) > closed_before
+                or not any(s.state != REMOVED and _first_holding([here], s.path) for s in known.values())
+            )
         if not reachable:
             changes.unreachable_roots.append(root)
-            lost.add(root.root_id)
+            lost.append(here)
         for candidate in candidates:
             if candidate.path not in seen:  # a folder inside another root is walked twice
                 seen.add(candidate.path)
@@ -83,7 +87,7 @@ def compare(
         within = _first_holding(places, source.path)
         if within is not None:
             held.add(within)
-        if within is not None or source.root_id in lost:
+        if within is not None or _first_holding(lost, source.path) is not None:
             changes.unavailable.append(source)
         else:
             changes.missing.append(source)

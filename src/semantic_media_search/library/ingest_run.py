@@ -122,7 +122,9 @@ class IngestRun:
                     frames = []
                     self._progress.advance()
                     waiting = sum(len(of_one) for _, of_one in self._done)
-                    if waiting >= COMMIT_FRAMES or time.monotonic() - self._last_commit > COMMIT_SECONDS:
+                    due = time.monotonic() - self._last_commit > COMMIT_SECONDS
+                    # The next video may take hours: what is whole does not wait for it.
+                    if due or waiting >= COMMIT_FRAMES or (waiting and item.found.candidate.kind == VIDEO):
                         self._commit()
         self._commit()
         self._progress.finish()

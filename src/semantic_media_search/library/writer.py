@@ -12,8 +12,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from semantic_media_search.embeddings.embed_store import EmbeddingWriter
-from semantic_media_search.errors import LibraryBusyError, LibraryError
-from semantic_media_search.ingest.catalog import Catalog, Commit, Generation
+from semantic_media_search.errors import LibraryBusyError, LibraryCorruptError, LibraryError
+from semantic_media_search.ingest.catalog import CATALOG_NAME, Catalog, Commit, Generation
 from semantic_media_search.library.paths import LibraryPaths
 from semantic_media_search.records import ModelInfo
 
@@ -184,6 +184,7 @@ def open_writer(root: Path) -> Iterator[LibraryWriter]:
     except OSError as error:
         raise LibraryError(f"cannot write to the library folder {root}: {error.strerror or error}") from error
     try:
+        _require_catalogue_of(paths)
         catalog = Catalog.create(root, paths.frames)
         try:
             writer = LibraryWriter(paths, catalog)
@@ -193,6 +194,20 @@ def open_writer(root: Path) -> Iterator[LibraryWriter]:
             catalog.close()
     finally:
         lock.release()
+
+
+def _require_catalogue_of(paths: LibraryPaths) -> None:
+    """Refuse frames without a catalogue: in a new one they would be what no commit names, and be removed."""
+    catalogue = paths.root / CATALOG_NAME
+    if catalogue.is_file() and catalogue.stat().st_size:
+        return
+    if any(
+        folder.is_dir() and any(folder.iterdir()) for folder in (paths.frames, paths.generation(0).parent)
+    ):
+        raise LibraryCorruptError(
+            f"{paths.root} holds frames but {CATALOG_NAME} is missing or empty; put it back from a copy, or move the "
+            "folder away to begin a new library"
+        )
 
 
 class FrameFlusher:

@@ -2,6 +2,7 @@
 
 import argparse
 import signal
+import sqlite3
 import threading
 from types import FrameType
 
@@ -34,10 +35,10 @@ def _update_quietly(library: Library, model: str, console: Console) -> None:
     try:
         with progress_on(console, quiet=True) as progress:
             summary, _indexed = library.update(model, progress)
-    except (LibraryError, OSError) as error:
+    except (LibraryError, OSError, sqlite3.Error) as error:
         console.error(f"{error}; trying again within a minute")
         return
-    if summary.changed_anything or summary.frames:
+    if summary.changed_anything or summary.frames or len(summary.skipped) > summary.skipped_before:
         for line in summary_lines(summary):
             console.info(line)
 
