@@ -26,7 +26,7 @@ def processor_has(*features: str) -> bool:
 
     Numba can be told to compile for another processor than this one; what that one has is not asked.
     """
-    if JIT_DISABLED or numba.config.CPU_NAME or numba.config.CPU_FEATURES:
+    if JIT_DISABLED or any(getattr(numba.config, name, None) for name in ("CPU_NAME", "CPU_FEATURES")):
         return False
     here = llvm.get_host_cpu_features()
     return all(here.get(feature) for feature in features)
