@@ -50,16 +50,15 @@ class Serving:
             assert held is not None
             return held
         try:
-            try:
-                view = self.library.view()
-            except ModelMismatchError:
-                if held is None:
-                    raise
-                # Another model was chosen than this server was started with: what it has goes on answering.
-                return held
+            view = self.library.view()
             view.warm_up()
             self._view = view
             return view
+        except ModelMismatchError:
+            if held is None:
+                raise
+            # Another model was chosen than this server was started with: what it has goes on answering.
+            return held
         finally:
             self._opening.release()
 
