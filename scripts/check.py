@@ -6,12 +6,14 @@ import subprocess
 import sys
 import time
 
+# Files, not tests, are dealt out to the processes: what a file's tests share is made once.
+AT_ONCE = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
     "types": ["mypy"],
     "layers": ["importlinter"],
-    "tests": ["pytest", "-m", "not exhaustive"],
+    "tests": ["pytest", "-m", "not exhaustive", *AT_ONCE],
     "not compiled": ["pytest", "tests/index/test_kernels.py", "tests/index/test_both_indexes.py"],
 }
 SETTINGS = {"not compiled": {"NUMBA_DISABLE_JIT": "1"}}
