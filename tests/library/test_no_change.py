@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,7 @@ from semantic_media_search.ingest.discovery import discover
 from semantic_media_search.library import Library
 from semantic_media_search.library.writer import open_writer
 
-FILES, A_FOLDER = 100_000, 1_000
-SECONDS = 60.0
-"""A bound against growth with the square of the files, not a measurement: alone it takes a few seconds."""
+A_FOLDER = 1_000
 
 watched: dict[str, list[str]] = {}
 
@@ -83,15 +80,16 @@ def test_nothing_is_read_or_written(tmp_path: Path, opened: list[str]) -> None:
     assert library.view() is view
 
 
-def test_a_hundred_thousand_files(tmp_path: Path, opened: list[str]) -> None:
+@pytest.mark.parametrize("files", [10_000, pytest.param(100_000, marks=pytest.mark.exhaustive)])
+def test_many_files(tmp_path: Path, opened: list[str], files: int) -> None:
     media = tmp_path / "media"
-    for number in range(FILES):
+    for number in range(files):
         if number % A_FOLDER == 0:
             folder = media / f"{number // A_FOLDER:03d}"
             folder.mkdir(parents=True)
         os.close(os.open(f"{folder}/{number}.jpg", os.O_CREAT | os.O_WRONLY))
     library = _library(tmp_path)
-    with open_writer(library.paths.root) as writer, writer.committing(next_frame=FILES):
+    with open_writer(library.paths.root) as writer, writer.committing(next_frame=files):
         (root,) = writer.catalog.roots()
         for number, file in enumerate(discover(media)):
             source = Source(None, root.root_id, file.path, file.kind, file.size, file.mtime_ns, f"{number:x}")
@@ -100,10 +98,8 @@ def test_a_hundred_thousand_files(tmp_path: Path, opened: list[str]) -> None:
     library.ingest()  # writes the plan's files
     before, commit = _state(library), library.commit()
     opened.clear()
-    began = time.monotonic()
     summary = library.ingest()
-    assert time.monotonic() - began < SECONDS
-    assert (summary.unchanged, summary.frames, summary.skipped) == (FILES, 0, [])
+    assert (summary.unchanged, summary.frames, summary.skipped) == (files, 0, [])
     assert opened == []
     assert _state(library) == before
     assert library.commit() == commit
