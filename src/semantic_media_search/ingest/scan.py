@@ -8,11 +8,11 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from semantic_media_search.errors import SourceFolderError
 from semantic_media_search.ingest.catalog import OK, REMOVED, SKIPPED, UNAVAILABLE, Root, Source
 from semantic_media_search.ingest.discovery import Candidate, discover, text_to_path
+from semantic_media_search.media.decode import open_regular
 from semantic_media_search.records import IMAGE
 
 Walk = Callable[[str, str | None, Callable[[str, OSError], None]], Iterable[Candidate]]
@@ -103,7 +103,7 @@ def compare(
 def content_hash(path: str) -> str:
     """BLAKE2b-128 of the bytes of a file, named as a Candidate names it. Raises OSError where it cannot be read."""
     digest = hashlib.blake2b(digest_size=16)
-    with Path(text_to_path(path)).open("rb", buffering=0) as file:
+    with open_regular(text_to_path(path)) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()

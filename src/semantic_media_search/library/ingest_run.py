@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from semantic_media_search.config import Settings
-from semantic_media_search.errors import MediaError
+from semantic_media_search.errors import MediaError, MediaUnreadableError
 from semantic_media_search.ingest.catalog import OK, REMOVED, SKIPPED, FrameRow, Source
 from semantic_media_search.ingest.discovery import Candidate, text_to_path
 from semantic_media_search.ingest.isolated import IsolatedReaders
@@ -253,6 +253,9 @@ def _read_file(
         yield from reader
         facts = reader.facts
         problem = facts.problem
+    except MediaUnreadableError as error:
+        yield _End(found, digest, facts, reason=_of_it(str(error), here.path), unread=True)
+        return
     except OSError as error:
         yield _End(found, digest, facts, reason=f"cannot be read: {error.strerror or error}", unread=True)
         return
