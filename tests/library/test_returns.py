@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes import ColourEncoder, paint
+from fakes import ColourEncoder, film, paint
 from semantic_media_search.config import Settings
 from semantic_media_search.errors import LibraryNotFoundError
 from semantic_media_search.library import Library, ingest_run
@@ -102,6 +102,20 @@ def test_metadata_is_mended_after_a_run_that_ended_before_it_was_written(
         library.update("colours")
     library.update("colours")
     assert _published(library) == [0, 1]
+
+
+def test_no_number_is_given_twice(library: Library, photos: Path) -> None:
+    """What was cleared away keeps its frame_id and its video_id: a link that someone kept leads to nothing else."""
+    film(photos / "first.mp4", ["red", "black"])
+    library.update("colours")
+    (photos / "first.mp4").unlink()
+    library.update("colours")
+    library.compact()
+    film(photos / "second.mp4", ["green", "white"])
+    library.update("colours")
+    lines = map(json.loads, library.paths.metadata.read_text(encoding="utf-8").splitlines())
+    films = [(line["frame_id"], line["video_id"]) for line in lines if line["kind"] == "video"]
+    assert films == [(5, "vid_02"), (6, "vid_02")]
 
 
 def test_compact_finishes_what_an_interrupted_one_left(

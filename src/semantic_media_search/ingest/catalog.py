@@ -177,12 +177,15 @@ class Catalog(FrameTable):
         """Forget a generation that no commit names."""
         self._db.execute("DELETE FROM generations WHERE generation = ?", (number,))
 
-    def next_video_number(self) -> int:
-        """One more than the highest number in a video_id so far (`vid_01`, `vid_02`, ...)."""
-        (highest,) = self._db.execute(
-            "SELECT max(CAST(substr(video_id, 5) AS INTEGER)) FROM sources"
+    def take_video_number(self) -> int:
+        """A number for a video_id (`vid_01`, `vid_02`, ...) that none ever had, also none that was cleared away."""
+        (free,) = self._db.execute(
+            # The highest there is counts too: a program that knows of no numbers may have written in between.
+            "SELECT max(ifnull((SELECT next FROM numbers WHERE name = 'video'), 1),"
+            " 1 + ifnull((SELECT max(CAST(substr(video_id, 5) AS INTEGER)) FROM sources), 0))"
         ).fetchone()
-        return int(highest or 0) + 1
+        self._db.execute("INSERT OR REPLACE INTO numbers (name, next) VALUES ('video', ?)", (free + 1,))
+        return int(free)
 
     # roots and sources
 

@@ -185,7 +185,7 @@ class IngestRun:
             expect_rewrite(self._writer.paths)
         video_id = known.video_id if known else None
         if frames and here.kind == VIDEO and video_id is None:
-            video_id = f"vid_{self._catalog.next_video_number():02d}"
+            video_id = f"vid_{self._catalog.take_video_number():02d}"
         source_id = self._catalog.put_source(
             Source(
                 source_id=known.source_id if known else None,
