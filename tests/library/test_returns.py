@@ -2,8 +2,10 @@
 
 import json
 import os
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from fakes import ColourEncoder, film, paint
 from semantic_media_search.config import Settings
 from semantic_media_search.errors import LibraryNotFoundError
-from semantic_media_search.library import Library, ingest_run
+from semantic_media_search.library import Library, absences, ingest_run
 from semantic_media_search.library.writer import LibraryWriter
 
 ENCODERS = {"colours": ColourEncoder(), "other": ColourEncoder("other", "07be2")}
@@ -102,6 +104,25 @@ def test_metadata_is_mended_after_a_run_that_ended_before_it_was_written(
         library.update("colours")
     library.update("colours")
     assert _published(library) == [0, 1]
+
+
+def test_nobody_waits_while_a_moved_file_is_recognised(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read as a whole, which for a film takes a while."""
+    (photos / "red.png").rename(photos / "renamed.png")
+    whole = absences.content_hash
+    hashed: list[str] = []
+
+    def content_hash(path: str) -> str:
+        with closing(sqlite3.connect(library.paths.root / "catalog.sqlite", timeout=0)) as other:
+            other.execute("BEGIN IMMEDIATE")
+        hashed.append(Path(path).name)
+        return whole(path)
+
+    monkeypatch.setattr(absences, "content_hash", content_hash)
+    assert library.update("colours")[0].moved == 1
+    assert hashed == ["renamed.png"]
 
 
 def test_no_number_is_given_twice(library: Library, photos: Path) -> None:

@@ -16,7 +16,7 @@ from semantic_media_search.ingest.discovery import Candidate, text_to_path
 from semantic_media_search.ingest.isolated import IsolatedReaders
 from semantic_media_search.ingest.prepared import PreparedFrame, SourceFacts
 from semantic_media_search.ingest.scan import Found, as_it_is_now, compare, content_hash
-from semantic_media_search.library.absences import settle
+from semantic_media_search.library.absences import find_moves, settle
 from semantic_media_search.library.embedder import Embedder
 from semantic_media_search.library.progress import Progress
 from semantic_media_search.library.publish import expect_rewrite, publish
@@ -90,8 +90,9 @@ class IngestRun:
             )
         self.summary.skipped += [SkippedFile(s.path, s.reason or "unreadable") for s in changes.still_skipped]
         self.summary.skipped_before = len(changes.still_skipped)
+        moves = find_moves(changes, known, self._catalog.revivable(), self._progress)
         with self._writer.committing():
-            if settle(self._catalog, changes, known, self.summary, self._progress):
+            if settle(self._catalog, changes, known, moves, self.summary):
                 expect_rewrite(self._writer.paths)
         self._revivable = self._catalog.revivable()
         try:
