@@ -96,6 +96,15 @@ def test_strict_makes_skipped_files_count(run: Run, photos: Path) -> None:
     assert json.loads(out)["skipped"][0]["path"] == str(photos / "bad.jpg")
 
 
+def test_files_of_other_formats_are_counted(run: Run, photos: Path) -> None:
+    for name in ("a.psd", "b.PSD", "c.jxl"):
+        (photos / name).write_bytes(b"8BPS")
+    assert (
+        "Not of a format that is read: 2 .psd, 1 .jxl.\n" in run("ingest", str(photos), str(photos.parent))[2]
+    )
+    assert json.loads(run("ingest", "--json")[1])["not_read"] == {".psd": 2, ".jxl": 1}
+
+
 def test_a_dry_run_writes_nothing(run: Run, photos: Path, tmp_path: Path) -> None:
     code, out, err = run("update", str(photos), "--dry-run")
     assert code == 0

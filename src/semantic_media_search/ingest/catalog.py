@@ -220,6 +220,19 @@ class Catalog(FrameTable):
             (reachable, root_id, reachable),
         )
 
+    def mounts(self) -> set[str]:
+        """The folders inside roots at which another disk began when they were last scanned."""
+        try:
+            return {str(path) for (path,) in self._db.execute("SELECT path FROM mounts")}
+        except sqlite3.OperationalError:  # read only, and no writer has opened it since there is this table
+            return set()
+
+    def set_mounts(self, paths: set[str]) -> None:
+        """Note where other disks begin."""
+        held = self.mounts()
+        self._db.executemany("DELETE FROM mounts WHERE path = ?", ((path,) for path in held - paths))
+        self._db.executemany("INSERT INTO mounts (path) VALUES (?)", ((path,) for path in paths - held))
+
     def sources(self) -> dict[str, Source]:
         """Every source known, removed ones too, by path."""
         rows = self._db.execute(

@@ -75,6 +75,8 @@ CREATE TABLE IF NOT EXISTS numbers (
     next INTEGER NOT NULL                     -- the first that has never been given away
 )
 """
+_MOUNTS = "CREATE TABLE IF NOT EXISTS mounts (path TEXT PRIMARY KEY)"
+"""Folders inside roots at which another disk begins."""
 
 
 def add_missing(connection: sqlite3.Connection) -> None:
@@ -82,6 +84,7 @@ def add_missing(connection: sqlite3.Connection) -> None:
     connection.execute(_FRAMES_GONE)
     held = {name for _, name, *_ in connection.execute("PRAGMA table_info(generations)")}
     connection.execute(_NUMBERS)
+    connection.execute(_MOUNTS)
     if "target_recall" not in held:
         connection.execute("ALTER TABLE generations ADD COLUMN target_recall REAL")
 

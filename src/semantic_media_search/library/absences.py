@@ -1,5 +1,7 @@
 """What a scan found missing, moved or unplugged, settled in the catalogue before anything is read."""
 
+import os
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -27,6 +29,7 @@ def settle(
     unreachable = {root.root_id for root in changes.unreachable_roots}
     for root in catalog.roots():
         catalog.set_reachable(root.root_id, reachable=root.root_id not in unreachable)
+    catalog.set_mounts(changes.mounts)
     for source in changes.returned:
         catalog.put_source(replace(source, state=OK))
     for source in changes.unavailable:
@@ -40,6 +43,7 @@ def settle(
     summary.removed += sum(source.state != SKIPPED for source in lost)
     summary.unchanged += changes.unchanged + len(changes.returned)
     summary.unavailable += len(changes.unavailable)
+    summary.not_read = Counter(os.path.splitext(path)[1].lower() for path in changes.not_read)  # noqa: PTH122
     return bool(moves or lost)
 
 

@@ -78,11 +78,18 @@ class IngestRun:
     def run(self) -> IngestSummary:
         """Do it. What was committed stays, however the run ends."""
         known = self._catalog.sources()
-        changes = compare(self._catalog.roots(), known, retry_skipped=self._retry_skipped)
+        changes = compare(
+            self._catalog.roots(), known, self._catalog.mounts(), retry_skipped=self._retry_skipped
+        )
         for root in changes.unreachable_roots:
             self._progress.note(
                 f"{root.path} is empty or cannot be read: its files are kept and marked unavailable; "
                 "plug the disk in and run this again"
+            )
+        for folder in changes.unplugged_disks:
+            self._progress.note(
+                f"the disk at {folder} is not plugged in: its files are kept and marked unavailable; plug it in and "
+                f"run this again, or take them out with `media-search forget {folder}`"
             )
         for folder in changes.unreadable_folders:
             self._progress.note(

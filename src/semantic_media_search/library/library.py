@@ -141,13 +141,15 @@ class Library:
             for root in roots:
                 writer.catalog.add_root(root.path, root.only_kind)
 
-    def preview(self, folders: Iterable[Path], *, raw: Path | None = None) -> Changes:
+    def preview(
+        self, folders: Iterable[Path], *, raw: Path | None = None, retry_skipped: bool = False
+    ) -> Changes:
         """What `ingest` would do with these folders added, without writing anything."""
         try:
             catalog = self._readers_now().get()
-            roots, known = catalog.roots(), catalog.sources()
+            roots, known, mounts = catalog.roots(), catalog.sources(), catalog.mounts()
         except LibraryNotFoundError:
-            roots, known = [], {}
+            roots, known, mounts = [], {}, set()
         held = {root.path for root in roots}
         new = [
             (path_to_text(folder.resolve()), kind)
@@ -155,7 +157,7 @@ class Library:
             if folder.is_dir()
         ]
         added = [Root(-1 - i, path, kind, True) for i, (path, kind) in enumerate(new) if path not in held]
-        return compare([*roots, *added], known)
+        return compare([*roots, *added], known, mounts, retry_skipped=retry_skipped)
 
     def ingest(self, progress: Progress | None = None, *, retry_skipped: bool = False) -> IngestSummary:
         """Read what is new, changed or gone in the library's folders; store frames and metadata.

@@ -3,7 +3,7 @@
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from semantic_media_search.cli.commands.models import encoder_loader, model_for_writing
@@ -143,7 +143,14 @@ def summary_lines(summary: IngestSummary) -> list[str]:
         *_by_reason("Skipped", summary.skipped[before:]),
         *([_SKIPPED_BEFORE.format(before)] if before else []),
         *_by_reason("Read in part", summary.partial),
+        *_not_read_line(summary.not_read),
     ]
+
+
+def _not_read_line(counts: Mapping[str, int]) -> list[str]:
+    most_first = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    listed = ", ".join(f"{count} {extension}" for extension, count in most_first)
+    return [f"Not of a format that is read: {listed}."] if listed else []
 
 
 def _by_reason(title: str, files: list[SkippedFile]) -> list[str]:
@@ -173,6 +180,7 @@ def _summary_json(summary: IngestSummary, indexed: IndexSummary | None) -> dict[
         "duplicates": summary.duplicates,
         "skipped": [{"path": file.path, "reason": file.reason} for file in summary.skipped],
         "read_in_part": [{"path": file.path, "reason": file.reason} for file in summary.partial],
+        "not_read": dict(summary.not_read),
         "embedded": indexed.embedded if indexed else 0,
     }
 
