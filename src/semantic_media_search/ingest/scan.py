@@ -32,7 +32,8 @@ class Changes:
     """What a scan found. Nothing has been read or written yet.
 
     `mounts` are the disks inside the roots from now on, `unplugged_disks` those of them that are not there now;
-    `not_read` are files of formats that are not read.
+    `not_read` are files of formats that are not read. `moved` is filled only by a preview, which takes them out of
+    `to_read` and `missing`.
     """
 
     to_read: list[Found] = field(default_factory=list)
@@ -46,6 +47,7 @@ class Changes:
     unplugged_disks: list[str] = field(default_factory=list)
     mounts: set[str] = field(default_factory=set)
     not_read: set[str] = field(default_factory=set)
+    moved: list[Found] = field(default_factory=list)
 
 
 def compare(
