@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fakes import ColourEncoder, film, paint
@@ -197,6 +198,31 @@ def test_doctor_tells_of_what_a_repair_took_away(library: Library) -> None:
     library.build_index("colours")
     assert library.doctor(repair=False) == []
     assert _found(library) == Counter(["red", "green", "blue"])
+
+
+@pytest.mark.parametrize(
+    ("row_is_gone", "words"),
+    [
+        (True, "frames without a vector: 1, the first is 1"),
+        (False, "vectors without a frame: 1, the first is of 1"),
+    ],
+)
+def test_doctor_holds_each_vector_against_its_frame(library: Library, row_is_gone: bool, words: str) -> None:
+    """A frame that no row is of, and a row that is of no frame."""
+    catalogue = library.paths.root / "catalog.sqlite"
+    with closing(sqlite3.connect(catalogue)) as catalog, catalog:
+        if row_is_gone:
+            generation = library.commit().generation
+            assert generation is not None
+            rows = library.paths.generation(generation.generation) / "frame_ids.dat"
+            np.array([0, 2, 3], dtype=np.int64).tofile(rows)
+            catalog.execute("UPDATE commits SET next_frame = 4")
+        else:
+            catalog.execute("DELETE FROM frames WHERE frame_id = 1")
+    assert words in "".join(finding.problem for finding in library.doctor(repair=False))
+    library.doctor(repair=True)
+    library.build_index("colours")
+    assert library.doctor(repair=False) == []
 
 
 @pytest.mark.parametrize("name", ["embeddings.dat", "hnsw_index.bin"])
