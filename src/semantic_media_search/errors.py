@@ -18,7 +18,7 @@ class MediaError(MediaSearchError):
 
 
 class MediaUnreadableError(MediaError, OSError):
-    """A file cannot be opened or read: it is gone, may not be read, or is no regular file."""
+    """A file cannot be opened or read now: it is gone, may not be read, is no regular file, or the system failed."""
 
 
 class DecodeError(MediaError, ValueError):

@@ -1,3 +1,4 @@
+import io
 import json
 import sys
 from collections.abc import Callable
@@ -9,9 +10,13 @@ from fakes import ColourEncoder, film, paint, paint_dated
 from semantic_media_search import __version__
 from semantic_media_search.cli import main
 from semantic_media_search.cli.commands import models
+from semantic_media_search.cli.commands.build import summary_lines
 from semantic_media_search.cli.commands.find import moment
+from semantic_media_search.cli.console import Console
 from semantic_media_search.errors import UnsupportedMediaError
 from semantic_media_search.ingest.isolated import IsolatedReaders
+from semantic_media_search.library.summary import IngestSummary
+from semantic_media_search.records import SkippedFile
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -94,6 +99,70 @@ def test_strict_makes_skipped_files_count(run: Run, photos: Path) -> None:
     code, out, _ = run("ingest", "--json")
     assert code == 0
     assert json.loads(out)["skipped"][0]["path"] == str(photos / "bad.jpg")
+
+
+def test_what_care_does_as_json(run: Run, photos: Path) -> None:
+    run("ingest", str(photos))
+    told = json.loads(run("index", "--json")[1])
+    assert (told["embedded"], told["indexed"], told["model"]) == (5, 5, "starter")
+    (photos / "red.png").unlink()
+    run("update")
+    told = json.loads(run("compact", "--json")[1])
+    assert told["frames"] == 1
+    assert told["bytes_freed"] > 0
+    assert json.loads(run("doctor", "--json")[1]) == {"findings": []}
+    assert json.loads(run("forget", str(photos), "--json")[1]) == {"files": 3}
+
+
+def test_a_dry_run_tells_what_is_new_changed_moved_and_gone(run: Run, photos: Path) -> None:
+    (photos / "bad.jpg").write_bytes(b"")
+    run("update", str(photos))
+    (photos / "red.png").unlink()
+    (photos / "green.png").rename(photos / "moved.png")
+    paint(photos / "blue.png", "yellow", size=(80, 60))
+    paint(photos / "new.png", "white", size=(90, 70))
+    told = json.loads(run("update", "--dry-run", "--json")[1])
+    names = ("new", "changed", "moved", "removed", "unchanged", "skipped before")
+    assert [told[name] for name in names] == [1, 1, 1, 1, 1, 1]
+    told = json.loads(run("update", "--dry-run", "--retry-skipped", "--json")[1])
+    assert (told["changed"], told["skipped before"]) == (2, 0)
+
+
+def test_how_alike_kept_frames_may_be_is_chosen(run: Run, photos: Path) -> None:
+    film(photos / "still.mp4", ["black", "black", "black"])
+    assert json.loads(run("ingest", str(photos), "--duplicate-threshold", "0", "--json")[1])["frames"] == 8
+
+
+def test_reasons_that_differ_by_a_number_are_said_once() -> None:
+    skipped = [SkippedFile(f"{size}.jpg", f"truncated after {size} bytes") for size in (12, 345)]
+    lines = summary_lines(IngestSummary(skipped=[*skipped, SkippedFile("a.png", "it is empty (0 bytes)")]))
+    assert lines[1:] == [
+        "Skipped: it is empty (0 bytes)",
+        "    a.png",
+        "Skipped: truncated after ... bytes",
+        "    12.jpg",
+        "    345.jpg",
+    ]
+
+
+def test_lines_of_progress_tell_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("semantic_media_search.cli.console.time.monotonic", lambda: now)
+    err = io.StringIO()
+    progress = Console(err=err).progress()
+    progress.start("Embedding", 400, "frames")
+    now += 40
+    progress.advance(100)
+    assert err.getvalue() == "Embedding: 100 of 400 frames (2.5 a second, about 0:02:00 left)\n"
+
+
+def test_files_of_other_formats_are_counted(run: Run, photos: Path) -> None:
+    for name in ("a.psd", "b.PSD", "c.jxl"):
+        (photos / name).write_bytes(b"8BPS")
+    assert (
+        "Not of a format that is read: 2 .psd, 1 .jxl.\n" in run("ingest", str(photos), str(photos.parent))[2]
+    )
+    assert json.loads(run("ingest", "--json")[1])["not_read"] == {".psd": 2, ".jxl": 1}
 
 
 def test_a_dry_run_writes_nothing(run: Run, photos: Path, tmp_path: Path) -> None:

@@ -123,9 +123,17 @@ def test_a_catalogue_of_a_later_version_is_refused(catalog: Catalog, tmp_path: P
 
 
 def test_video_numbers_go_on_from_the_highest(catalog: Catalog) -> None:
-    assert catalog.next_video_number() == 1
+    assert catalog.take_video_number() == 1
     _source(catalog, video_id="vid_09")
-    assert catalog.next_video_number() == 10
+    assert catalog.take_video_number() == 10
+    assert catalog.take_video_number() == 11
+
+
+def test_an_earlier_programs_catalogue_is_given_numbers(catalog: Catalog, tmp_path: Path) -> None:
+    _source(catalog, video_id="vid_03")
+    catalog._db.execute("DROP TABLE numbers")
+    catalog.close()
+    assert Catalog.create(tmp_path, tmp_path / "frames").take_video_number() == 4
 
 
 def test_frames_of_earlier_contents_do_not_come_back(catalog: Catalog) -> None:

@@ -2,16 +2,19 @@
 
 import json
 import os
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from fakes import ColourEncoder, paint
+from fakes import ColourEncoder, film, paint
 from semantic_media_search.config import Settings
 from semantic_media_search.errors import LibraryNotFoundError
-from semantic_media_search.library import Library, ingest_run
+from semantic_media_search.library import Library, absences, ingest_run
 from semantic_media_search.library.writer import LibraryWriter
 
 ENCODERS = {"colours": ColourEncoder(), "other": ColourEncoder("other", "07be2")}
@@ -104,6 +107,39 @@ def test_metadata_is_mended_after_a_run_that_ended_before_it_was_written(
     assert _published(library) == [0, 1]
 
 
+def test_nobody_waits_while_a_moved_file_is_recognised(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read as a whole, which for a film takes a while."""
+    (photos / "red.png").rename(photos / "renamed.png")
+    whole = absences.content_hash
+    hashed: list[str] = []
+
+    def content_hash(path: str) -> str:
+        with closing(sqlite3.connect(library.paths.root / "catalog.sqlite", timeout=0)) as other:
+            other.execute("BEGIN IMMEDIATE")
+        hashed.append(Path(path).name)
+        return whole(path)
+
+    monkeypatch.setattr(absences, "content_hash", content_hash)
+    assert library.update("colours")[0].moved == 1
+    assert hashed == ["renamed.png"]
+
+
+def test_no_number_is_given_twice(library: Library, photos: Path) -> None:
+    """What was cleared away keeps its frame_id and its video_id: a link that someone kept leads to nothing else."""
+    film(photos / "first.mp4", ["red", "black"])
+    library.update("colours")
+    (photos / "first.mp4").unlink()
+    library.update("colours")
+    library.compact()
+    film(photos / "second.mp4", ["green", "white"])
+    library.update("colours")
+    lines = map(json.loads, library.paths.metadata.read_text(encoding="utf-8").splitlines())
+    films = [(line["frame_id"], line["video_id"]) for line in lines if line["kind"] == "video"]
+    assert films == [(5, "vid_02"), (6, "vid_02")]
+
+
 def test_compact_finishes_what_an_interrupted_one_left(
     library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +198,31 @@ def test_doctor_tells_of_what_a_repair_took_away(library: Library) -> None:
     library.build_index("colours")
     assert library.doctor(repair=False) == []
     assert _found(library) == Counter(["red", "green", "blue"])
+
+
+@pytest.mark.parametrize(
+    ("row_is_gone", "words"),
+    [
+        (True, "frames without a vector: 1, the first is 1"),
+        (False, "vectors without a frame: 1, the first is of 1"),
+    ],
+)
+def test_doctor_holds_each_vector_against_its_frame(library: Library, row_is_gone: bool, words: str) -> None:
+    """A frame that no row is of, and a row that is of no frame."""
+    catalogue = library.paths.root / "catalog.sqlite"
+    with closing(sqlite3.connect(catalogue)) as catalog, catalog:
+        if row_is_gone:
+            generation = library.commit().generation
+            assert generation is not None
+            rows = library.paths.generation(generation.generation) / "frame_ids.dat"
+            np.array([0, 2, 3], dtype=np.int64).tofile(rows)
+            catalog.execute("UPDATE commits SET next_frame = 4")
+        else:
+            catalog.execute("DELETE FROM frames WHERE frame_id = 1")
+    assert words in "".join(finding.problem for finding in library.doctor(repair=False))
+    library.doctor(repair=True)
+    library.build_index("colours")
+    assert library.doctor(repair=False) == []
 
 
 @pytest.mark.parametrize("name", ["embeddings.dat", "hnsw_index.bin"])

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semantic_media_search.errors import SourceFolderError
-from semantic_media_search.ingest.discovery import discover, path_to_text, text_to_path
+from semantic_media_search.ingest.discovery import Noticed, discover, path_to_text, text_to_path
+from semantic_media_search.media.formats import IMAGE_EXTENSIONS, NOT_READ_EXTENSIONS, VIDEO_EXTENSIONS
+from semantic_media_search.media.raw import RAW_EXTENSIONS
 from semantic_media_search.records import IMAGE, VIDEO
 
 
@@ -128,10 +130,21 @@ def test_a_folder_that_cannot_be_listed_is_reported(tmp_path: Path, monkeypatch:
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", guarded)
-    reported: list[str] = []
-    paths = [c.path for c in discover(tmp_path, on_unreadable=lambda path, error: reported.append(path))]
+    noticed = Noticed()
+    paths = [candidate.path for candidate in discover(tmp_path, noticed=noticed)]
     assert [os.path.relpath(path, tmp_path) for path in paths] == ["a.jpg", "open/c.jpg"]
-    assert reported == [str(tmp_path / "locked")]
+    assert list(noticed.closed) == [str(tmp_path / "locked")]
+
+
+def test_formats_that_are_not_read_are_noticed(tmp_path: Path) -> None:
+    plant(tmp_path, "a.jpg", "b/c.PSD", "d.jxl", ".e.jxl", "notes.txt", "f.wmv")
+    noticed = Noticed()
+    assert len(list(discover(tmp_path, IMAGE, noticed))) == 1
+    assert noticed.not_read == {str(tmp_path / "b" / "c.PSD"), str(tmp_path / "d.jxl")}
+
+
+def test_no_format_is_both_read_and_not() -> None:
+    assert not NOT_READ_EXTENSIONS & (IMAGE_EXTENSIONS | RAW_EXTENSIONS | VIDEO_EXTENSIONS)
 
 
 def test_what_cannot_be_looked_at_is_reported_and_what_is_gone_is_not(
@@ -177,15 +190,10 @@ def test_what_cannot_be_looked_at_is_reported_and_what_is_gone_is_not(
             return Listing(Closed(entry) for entry in entries)
 
     monkeypatch.setattr(os, "scandir", guarded)
-    reported: list[tuple[str, type]] = []
-    paths = [
-        candidate.path
-        for candidate in discover(
-            root, on_unreadable=lambda path, error: reported.append((Path(path).name, type(error)))
-        )
-    ]
+    noticed = Noticed()
+    paths = [candidate.path for candidate in discover(root, noticed=noticed)]
     assert paths == [str(root / "a.jpg")]
-    assert sorted(reported) == [
+    assert sorted((Path(path).name, type(error)) for path, error in noticed.closed.items()) == [
         ("bare", FileNotFoundError),
         ("closed", PermissionError),
         ("unplugged", FileNotFoundError),

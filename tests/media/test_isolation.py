@@ -14,6 +14,7 @@ import pytest
 
 from picture_makers import photo, save
 from semantic_media_search.errors import DecodeError, MediaUnreadableError, UnsupportedMediaError
+from semantic_media_search.ingest import isolated
 from semantic_media_search.ingest.image_ingest import read_image
 from semantic_media_search.ingest.isolated import IsolatedReaders
 from semantic_media_search.ingest.video_ingest import read_video
@@ -69,6 +70,28 @@ def test_a_crash_takes_down_one_request(fault: str, words: str) -> None:
         with pytest.raises(DecodeError, match=rf"a\.mp4 .*crashed \({words}\)"):
             ask(workers, do=fault)
         assert ask(workers, do="work")[-1].header["done"] == "work"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_worker_killed_from_outside_says_nothing_of_the_file(number: signal.Signals) -> None:
+    with pool() as workers:
+        answers = workers.run({"do": "hang"}, "a.mp4")
+        os.kill(next(answers).header["pid"], number)
+        with pytest.raises(MediaUnreadableError, match=rf"a\.mp4 was not read: .*killed \({number.name}\)"):
+            next(answers)
+        assert ask(workers, do="work")[-1].header["done"] == "work"
+
+
+def test_want_of_memory_says_nothing_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def short(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(isolated, "read_image", short)
+    request = {"kind": "image", "path": "a.jpg", "options": {}}
+    with monkeypatch.context() as patched, pytest.raises(MediaUnreadableError, match="not enough memory"):
+        patched.setattr(WorkerPool, "run", lambda *_: isolated._answer(request, lambda: None))
+        with IsolatedReaders(1) as readers:
+            list(readers.read_image("a.jpg"))
 
 
 def test_a_hang_is_ended() -> None:
@@ -197,8 +220,8 @@ def test_an_interrupt_ends_work_at_once() -> None:
         next(answers)
         threading.Timer(0.2, workers.interrupt).start()
         began = time.monotonic()
-        with pytest.raises(DecodeError):
+        with pytest.raises(MediaUnreadableError, match="stopped"):
             next(answers)
         assert time.monotonic() - began < 10
-        with pytest.raises(DecodeError, match="stopped"):
+        with pytest.raises(MediaUnreadableError, match="stopped"):
             ask(workers, do="nothing")

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -89,7 +90,14 @@ class PlainProgress(StageProgress):
         now = time.monotonic()
         if now - self._last >= _PLAIN_EVERY_SECONDS:
             self._last = now
-            self._console.info(f"{self._stage}: {self._done} of {self._total} {self._unit}")
+            self._console.info(f"{self._stage}: {self._how_far(now - self._began)}")
+
+    def _how_far(self, seconds: float) -> str:
+        rate = self._done / max(seconds, 1e-9)
+        if self._total is None or not rate:
+            return f"{self._done} {self._unit} ({rate:.1f} a second)"
+        left = timedelta(seconds=round((self._total - self._done) / rate))
+        return f"{self._done} of {self._total} {self._unit} ({rate:.1f} a second, about {left} left)"
 
     def finish(self) -> None:
         """The stage is over."""

@@ -78,9 +78,11 @@ def build_parser() -> argparse.ArgumentParser:
     _add_model(watch)
     forget = add("forget", "Take folders out of the library; their own files are not touched.")
     forget.add_argument("folders", nargs="+", type=_folder, help="folders of the library (see status)")
-    add("compact", "Reclaim the space of files that are gone.")
+    compact = add("compact", "Reclaim the space of files that are gone.")
     doctor = add("doctor", "Check every file of the library and repair what can be repaired.")
     doctor.add_argument("--check-only", action="store_true", help="only say what is wrong")
+    for caring in (index, watch, forget, compact, doctor):
+        caring.add_argument("--json", action="store_true", help="print what was done as JSON")
     text = "Measure this library and this machine; `media-search benchmark --help` lists what."
     subparsers.add_parser("benchmark", add_help=False, help=text)
     return parser
@@ -100,6 +102,12 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
         "--raw", type=Path, metavar="DIR", help="folder with images/ and videos/ (default data/raw)"
     )
     parser.add_argument("--fps", type=float, help="video frames sampled a second (default 1)")
+    parser.add_argument(
+        "--duplicate-threshold",
+        type=int,
+        metavar="BITS",
+        help="how much a frame must differ from the one kept before it, of 64 bits (default 4; 0 keeps all)",
+    )
     parser.add_argument("--strict", action="store_true", help="exit with 1 where any file was skipped")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument(
@@ -148,7 +156,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = load_settings(
             {
                 name: getattr(arguments, name, None)
-                for name in ("library", "raw", "model", "fps", "host", "port", "token")
+                for name in (
+                    "library",
+                    "raw",
+                    "model",
+                    "fps",
+                    "duplicate_threshold",
+                    "host",
+                    "port",
+                    "token",
+                )
             },
             file=arguments.config,
         )

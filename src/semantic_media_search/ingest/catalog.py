@@ -177,12 +177,15 @@ class Catalog(FrameTable):
         """Forget a generation that no commit names."""
         self._db.execute("DELETE FROM generations WHERE generation = ?", (number,))
 
-    def next_video_number(self) -> int:
-        """One more than the highest number in a video_id so far (`vid_01`, `vid_02`, ...)."""
-        (highest,) = self._db.execute(
-            "SELECT max(CAST(substr(video_id, 5) AS INTEGER)) FROM sources"
+    def take_video_number(self) -> int:
+        """A number for a video_id (`vid_01`, `vid_02`, ...) that none ever had, also none that was cleared away."""
+        (free,) = self._db.execute(
+            # The highest there is counts too: a program that knows of no numbers may have written in between.
+            "SELECT max(ifnull((SELECT next FROM numbers WHERE name = 'video'), 1),"
+            " 1 + ifnull((SELECT max(CAST(substr(video_id, 5) AS INTEGER)) FROM sources), 0))"
         ).fetchone()
-        return int(highest or 0) + 1
+        self._db.execute("INSERT OR REPLACE INTO numbers (name, next) VALUES ('video', ?)", (free + 1,))
+        return int(free)
 
     # roots and sources
 
@@ -216,6 +219,19 @@ class Catalog(FrameTable):
             "UPDATE roots SET reachable = ? WHERE root_id = ? AND reachable IS NOT ?",
             (reachable, root_id, reachable),
         )
+
+    def mounts(self) -> set[str]:
+        """The folders inside roots at which another disk began when they were last scanned."""
+        try:
+            return {str(path) for (path,) in self._db.execute("SELECT path FROM mounts")}
+        except sqlite3.OperationalError:  # read only, and no writer has opened it since there is this table
+            return set()
+
+    def set_mounts(self, paths: set[str]) -> None:
+        """Note where other disks begin."""
+        held = self.mounts()
+        self._db.executemany("DELETE FROM mounts WHERE path = ?", ((path,) for path in held - paths))
+        self._db.executemany("INSERT INTO mounts (path) VALUES (?)", ((path,) for path in paths - held))
 
     def sources(self) -> dict[str, Source]:
         """Every source known, removed ones too, by path."""

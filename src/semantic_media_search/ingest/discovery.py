@@ -8,13 +8,13 @@ import errno
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from semantic_media_search.errors import SourceFolderError
-from semantic_media_search.media.formats import kind_by_name
+from semantic_media_search.media.formats import is_not_read, kind_by_name
 from semantic_media_search.records import IMAGE
 
 _URI = "file://"
@@ -37,38 +37,50 @@ class Candidate:
     mtime_ns: int
 
 
+@dataclass(slots=True)
+class Noticed:
+    """What a walk came by besides media files; paths are text (see `path_to_text`).
+
+    `closed` is what cannot be looked at now: a folder that cannot be listed or whose files may not be looked at, a
+    link whose disk seems to be unplugged (FileNotFoundError). `mounts` are the folders at which another disk begins,
+    `not_read` the files of formats that are not read (see `formats.is_not_read`).
+    """
+
+    closed: dict[str, OSError] = field(default_factory=dict)
+    mounts: set[str] = field(default_factory=set)
+    not_read: set[str] = field(default_factory=set)
+
+
 def discover(
-    root: str | Path,
-    only_kind: str | None = None,
-    on_unreadable: Callable[[str, OSError], None] | None = None,
+    root: str | Path, only_kind: str | None = None, noticed: Noticed | None = None
 ) -> Iterator[Candidate]:
     """The media files below `root`: images first, then videos, each in sorted order of their folders and names.
 
     Left out are hidden files and folders, waste bins and thumbnail folders, everything but the originals of an
-    Apple Photos library, the folders of media-search libraries, and what is no regular file. What lies below
-    `root` but cannot be looked at now is passed to `on_unreadable` and left out: a folder that cannot be listed or
-    whose files may not be looked at, a link whose disk seems to be unplugged (FileNotFoundError).
+    Apple Photos library, the folders of media-search libraries, and what is no regular file. `noticed` takes in what
+    else there is.
     Raises SourceFolderError if `root` itself cannot be listed.
     """
+    noticed = Noticed() if noticed is None else noticed
     later: list[Candidate] = []
-    closed = ""
-    for entry in _walk(os.path.abspath(root), on_unreadable):  # noqa: PTH100 - Path would lose a trailing blank
+    for entry in _walk(os.path.abspath(root), noticed):  # noqa: PTH100 - Path would lose a trailing blank
         kind = kind_by_name(entry.name)
-        if kind is None and on_unreadable is not None and _leads_nowhere(entry):
-            on_unreadable(path_to_text(entry.path), _GONE)
+        if kind is None and _leads_nowhere(entry):
+            noticed.closed[path_to_text(entry.path)] = _GONE
+        elif kind is None and is_not_read(entry.name):
+            noticed.not_read.add(path_to_text(entry.path))
         if kind is None or (only_kind is not None and kind != only_kind):
             continue
         try:
             facts = entry.stat()
         except FileNotFoundError as error:
-            if on_unreadable is not None and _is_unplugged(entry):
-                on_unreadable(path_to_text(entry.path), error)
+            if _is_unplugged(entry):
+                noticed.closed[path_to_text(entry.path)] = error
             continue  # else it went after its folder was listed
         except OSError as error:
             folder = os.path.dirname(entry.path)  # noqa: PTH120 - Path would lose a trailing blank
-            if error.errno != errno.ELOOP and folder != closed and on_unreadable is not None:
-                closed = folder  # said once: as a rule all of it is closed
-                on_unreadable(path_to_text(folder), error)
+            if error.errno != errno.ELOOP:  # the folder is said: as a rule all of it is closed
+                noticed.closed[path_to_text(folder)] = error
             continue
         if not stat.S_ISREG(facts.st_mode) or _is_hidden(facts):
             continue
@@ -99,13 +111,13 @@ def text_to_path(text: str) -> str:
     return os.fsdecode(unquote_to_bytes(text.removeprefix(_URI))) if text.startswith(_URI) else text
 
 
-def _walk(root: str, on_unreadable: Callable[[str, OSError], None] | None) -> Iterator["os.DirEntry[str]"]:
+def _walk(root: str, noticed: Noticed) -> Iterator["os.DirEntry[str]"]:
     """Every visible entry that is no folder; folders depth first, links to folders when all else is done."""
     entered: set[tuple[int, int]] = set()
-    folders: list[str] = [root]
-    links: deque[str] = deque()
+    folders: list[tuple[str, int | None]] = [(root, None)]
+    links: deque[tuple[str, int | None]] = deque()
     while folders or links:
-        folder = folders.pop() if folders else links.popleft()
+        folder, disk_around = folders.pop() if folders else links.popleft()
         try:
             facts = os.stat(folder)  # noqa: PTH116 - here and below: called once per file of the library
             with os.scandir(folder) as listing:
@@ -113,23 +125,26 @@ def _walk(root: str, on_unreadable: Callable[[str, OSError], None] | None) -> It
         except OSError as error:
             if folder == root:
                 raise SourceFolderError(f"{path_to_text(root)} cannot be listed: {error.strerror}") from error
-            if on_unreadable is not None:
-                on_unreadable(path_to_text(folder), error)
+            noticed.closed[path_to_text(folder)] = error
             continue
         if (facts.st_dev, facts.st_ino) in entered or any(entry.name == _LIBRARY_MARK for entry in entries):
             continue
         entered.add((facts.st_dev, facts.st_ino))
-        if not entries and os.path.islink(folder) and on_unreadable is not None:  # noqa: PTH114 - as above
-            on_unreadable(
-                path_to_text(folder), _GONE
-            )  # the mount point of a disk that is unplugged, it seems
-        inner: list[str] = []
+        if not entries and os.path.islink(folder):  # noqa: PTH114 - as above
+            # The mount point of a disk that is unplugged, it seems.
+            noticed.closed[path_to_text(folder)] = _GONE
+        if disk_around is not None and facts.st_dev != disk_around:
+            noticed.mounts.add(path_to_text(folder))
+        inner: list[tuple[str, int | None]] = []
         for entry in entries:
             if entry.name.startswith(".") or entry.name.lower() in _SYSTEM_FOLDERS:
                 continue
             if _is_folder(entry):
                 if _is_wanted(folder, entry.name):
-                    (links if entry.is_symlink() else inner).append(entry.path)
+                    if entry.is_symlink():
+                        links.append((entry.path, None))
+                    else:
+                        inner.append((entry.path, facts.st_dev))
             else:
                 yield entry
         folders += reversed(inner)

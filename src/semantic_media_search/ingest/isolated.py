@@ -16,6 +16,7 @@ from semantic_media_search.ingest.prepared import PreparedFrame, SourceFacts, So
 from semantic_media_search.ingest.video_ingest import read_video
 from semantic_media_search.media.decode import describe_source
 from semantic_media_search.media.isolation import Message, WorkerPool, serve
+from semantic_media_search.media.watched_file import not_enough_memory
 from semantic_media_search.records import IMAGE, VIDEO
 
 
@@ -39,7 +40,7 @@ class IsolatedReaders:
         self._pool.interrupt()
 
     def read_image(self, path: str, *, max_side: int = 512, jpeg_quality: int = 90) -> SourceReader:
-        """As `image_ingest.read_image`; a crash or hang of the decoder is a DecodeError."""
+        """As `image_ingest.read_image`; see `WorkerPool.run` for what becomes of a decoder that dies."""
         return self._reader(IMAGE, path, {"max_side": max_side, "jpeg_quality": jpeg_quality})
 
     def read_video(
@@ -51,7 +52,7 @@ class IsolatedReaders:
         jpeg_quality: int = 90,
         duplicate_threshold: int = 4,
     ) -> SourceReader:
-        """As `video_ingest.read_video`; a crash or hang of the decoder is a DecodeError."""
+        """As `video_ingest.read_video`; see `WorkerPool.run` for what becomes of a decoder that dies."""
         options = {
             "fps": fps,
             "max_side": max_side,
@@ -100,11 +101,11 @@ def _error(header: Mapping[str, Any]) -> MediaError:
 
 def _answer(request: Mapping[str, Any], alive: Callable[[], None]) -> Iterator[Message]:
     options = request["options"]
-    if request["kind"] == VIDEO:
-        reader = read_video(request["path"], on_progress=alive, **options)
-    else:
-        reader = read_image(request["path"], **options)
     try:
+        if request["kind"] == VIDEO:
+            reader = read_video(request["path"], on_progress=alive, **options)
+        else:
+            reader = read_image(request["path"], **options)
         for frame in reader:
             header = {
                 "shape": frame.pixels.shape,
@@ -115,10 +116,16 @@ def _answer(request: Mapping[str, Any], alive: Callable[[], None]) -> Iterator[M
             yield Message(header, (frame.pixels.tobytes(), frame.jpeg))
         yield Message({"facts": asdict(reader.facts), "last": True})
     except MediaError as error:
-        yield Message({"error": type(error).__name__, "message": str(error), "last": True})
+        yield _failure(error)
+    except MemoryError:
+        yield _failure(not_enough_memory(describe_source(request["path"])))
     except Exception as error:  # noqa: BLE001 - whatever else a decoder raises costs this file alone
         reason = f"{describe_source(request['path'])} is damaged: {type(error).__name__}: {error}"
-        yield Message({"error": DecodeError.__name__, "message": reason, "last": True})
+        yield _failure(DecodeError(reason))
+
+
+def _failure(error: MediaError) -> Message:
+    return Message({"error": type(error).__name__, "message": str(error), "last": True})
 
 
 if __name__ == "__main__":

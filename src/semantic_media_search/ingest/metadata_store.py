@@ -30,10 +30,10 @@ class MetadataWriter:
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Flush and close; the writer cannot be used afterwards."""
+        """Flush and close; the writer cannot be used afterwards, also where the disk takes no more."""
         if not self._file.closed:
-            self.flush()
-            self._file.close()
+            with self._file:
+                self.flush()
 
     def __enter__(self) -> Self:
         return self

@@ -6,16 +6,14 @@ is new, the same, or one that has moved.
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from semantic_media_search.errors import SourceFolderError
 from semantic_media_search.ingest.catalog import OK, REMOVED, SKIPPED, UNAVAILABLE, Root, Source
-from semantic_media_search.ingest.discovery import Candidate, discover, text_to_path
+from semantic_media_search.ingest.discovery import Candidate, Noticed, discover, text_to_path
+from semantic_media_search.media.decode import open_regular
 from semantic_media_search.records import IMAGE
-
-Walk = Callable[[str, str | None, Callable[[str, OSError], None]], Iterable[Candidate]]
 
 _CHUNK = 1 << 20
 
@@ -31,7 +29,12 @@ class Found:
 
 @dataclass(slots=True)
 class Changes:
-    """What a scan found. Nothing has been read or written yet."""
+    """What a scan found. Nothing has been read or written yet.
+
+    `mounts` are the disks inside the roots from now on, `unplugged_disks` those of them that are not there now;
+    `not_read` are files of formats that are not read. `moved` is filled only by a preview, which takes them out of
+    `to_read` and `missing`.
+    """
 
     to_read: list[Found] = field(default_factory=list)
     unchanged: int = 0
@@ -41,29 +44,41 @@ class Changes:
     still_skipped: list[Source] = field(default_factory=list)
     unreachable_roots: list[Root] = field(default_factory=list)
     unreadable_folders: list[str] = field(default_factory=list)
+    unplugged_disks: list[str] = field(default_factory=list)
+    mounts: set[str] = field(default_factory=set)
+    not_read: set[str] = field(default_factory=set)
+    moved: list[Found] = field(default_factory=list)
 
 
 def compare(
-    roots: Sequence[Root], known: dict[str, Source], walk: Walk = discover, *, retry_skipped: bool = False
+    roots: Sequence[Root],
+    known: dict[str, Source],
+    mounts: Collection[str] = (),
+    *,
+    retry_skipped: bool = False,
 ) -> Changes:
     """Walk every root and hold it against what is known.
 
     A root that cannot be listed, or that is empty now and was not before, counts as unreachable (an unplugged
     disk leaves an empty mount point): its files become unavailable and nothing of it is deleted, whichever root
     they were found through (a disk's folder may lie inside another root). The same holds
-    for a folder inside a root that cannot be looked into, and for a link whose disk seems to be unplugged. With
-    `retry_skipped`, files that could not be used are to be read again although they have not changed: a later
+    for a folder inside a root that cannot be looked into, for a link whose disk seems to be unplugged, and for a folder
+    inside a root where another disk began when `mounts` was noted and that holds no media of its own now, or is gone.
+    A folder that was none of these and is emptied has lost its files: they are missing.
+
+    With `retry_skipped`, files that could not be used are to be read again although they have not changed: a later
     version of a decoder may be able to.
     """
     changes = Changes()
     seen: set[str] = set()
-    closed: dict[str, OSError] = {}
+    noticed = Noticed()
+    closed = noticed.closed
     lost: list[tuple[str, str]] = []
     for root in roots:
         closed_before = len(closed)
         here = (root.path, text_to_path(root.path))
         try:
-            candidates = list(walk(here[1], root.only_kind, closed.__setitem__))
+            candidates = list(discover(here[1], root.only_kind, noticed))
         except SourceFolderError:
             candidates, reachable = [], False
         else:
@@ -79,6 +94,9 @@ def compare(
             if candidate.path not in seen:  # a folder inside another root is walked twice
                 seen.add(candidate.path)
                 _sort_in(changes, candidate, root, known.get(candidate.path), retry_skipped)
+    away = [(mount, text_to_path(mount)) for mount in mounts if mount not in noticed.mounts]
+    away = [mount for mount in away if not any(_first_holding([mount], path) for path in seen)]
+    unplugged: set[str] = set()
     held: set[str] = set()
     places = [(place, text_to_path(place)) for place in closed]
     for source in known.values():
@@ -87,13 +105,19 @@ def compare(
         within = _first_holding(places, source.path)
         if within is not None:
             held.add(within)
-        if within is not None or _first_holding(lost, source.path) is not None:
+        disk = _first_holding(away, source.path)
+        if disk is not None:
+            unplugged.add(disk)
+        if within is not None or disk is not None or _first_holding(lost, source.path) is not None:
             changes.unavailable.append(source)
         else:
             changes.missing.append(source)
     changes.unreadable_folders = [
         path for path, error in closed.items() if path in held or not isinstance(error, FileNotFoundError)
     ]
+    changes.unplugged_disks = sorted(unplugged)
+    changes.mounts = noticed.mounts | unplugged
+    changes.not_read = noticed.not_read
     changes.to_read.sort(
         key=lambda found: found.candidate.kind != IMAGE
     )  # stable: images first, else as walked
@@ -103,7 +127,7 @@ def compare(
 def content_hash(path: str) -> str:
     """BLAKE2b-128 of the bytes of a file, named as a Candidate names it. Raises OSError where it cannot be read."""
     digest = hashlib.blake2b(digest_size=16)
-    with Path(text_to_path(path)).open("rb", buffering=0) as file:
+    with open_regular(text_to_path(path)) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()

@@ -69,12 +69,22 @@ CREATE TABLE commits (
 
 _FRAMES_GONE = "CREATE INDEX IF NOT EXISTS frames_gone ON frames(frame_id) WHERE live < 1"
 """Catalogues made before have another index in its place."""
+_NUMBERS = """
+CREATE TABLE IF NOT EXISTS numbers (
+    name TEXT PRIMARY KEY,
+    next INTEGER NOT NULL                     -- the first that has never been given away
+)
+"""
+_MOUNTS = "CREATE TABLE IF NOT EXISTS mounts (path TEXT PRIMARY KEY)"
+"""Folders inside roots at which another disk begins."""
 
 
 def add_missing(connection: sqlite3.Connection) -> None:
     """Run by every writer: what catalogues lack that were made by earlier programs, which can still read them."""
     connection.execute(_FRAMES_GONE)
     held = {name for _, name, *_ in connection.execute("PRAGMA table_info(generations)")}
+    connection.execute(_NUMBERS)
+    connection.execute(_MOUNTS)
     if "target_recall" not in held:
         connection.execute("ALTER TABLE generations ADD COLUMN target_recall REAL")
 

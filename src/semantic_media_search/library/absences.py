@@ -1,5 +1,7 @@
 """What a scan found missing, moved or unplugged, settled in the catalogue before anything is read."""
 
+import os
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -11,19 +13,23 @@ from semantic_media_search.library.summary import IngestSummary
 
 
 def settle(
-    catalog: Catalog, changes: Changes, known: dict[str, Source], summary: IngestSummary, progress: Progress
+    catalog: Catalog,
+    changes: Changes,
+    known: dict[str, Source],
+    moves: Sequence[tuple[Source, Found]],
+    summary: IngestSummary,
 ) -> bool:
     """Apply a scan's absences, within a transaction; `changes.to_read` loses the files that only moved.
 
-    A file that is gone from one place and new in another, by content, keeps its frames and vectors. Returns
-    whether frames that were published before have changed.
+    What moved (see `find_moves`) keeps its frames and vectors. Returns whether frames that were published before
+    have changed.
     """
-    moves = _find_moves(changes, known, catalog.revivable(), progress)
     moved_ids = {source.source_id for source, _ in moves}
     lost = [source for source in changes.missing if source.source_id not in moved_ids]
     unreachable = {root.root_id for root in changes.unreachable_roots}
     for root in catalog.roots():
         catalog.set_reachable(root.root_id, reachable=root.root_id not in unreachable)
+    catalog.set_mounts(changes.mounts)
     for source in changes.returned:
         catalog.put_source(replace(source, state=OK))
     for source in changes.unavailable:
@@ -37,6 +43,7 @@ def settle(
     summary.removed += sum(source.state != SKIPPED for source in lost)
     summary.unchanged += changes.unchanged + len(changes.returned)
     summary.unavailable += len(changes.unavailable)
+    summary.not_read = Counter(os.path.splitext(path)[1].lower() for path in changes.not_read)  # noqa: PTH122
     return bool(moves or lost)
 
 
@@ -46,11 +53,12 @@ def remove(catalog: Catalog, source: Source) -> None:
     catalog.hide_frames(_id(source))
 
 
-def _find_moves(
+def find_moves(
     changes: Changes, known: dict[str, Source], revivable: set[int], progress: Progress
 ) -> list[tuple[Source, Found]]:
     """Pairs of a source that is gone from its path and the file with its content; hashes only files of its size.
 
+    That reads whole files: to be done before a transaction is opened, for which others would have to wait.
     Of those that went in earlier runs, only `revivable` ones still have frames to come back with. A file may have
     come to a path that had another (names that were swapped, or that all went on by one).
     """

@@ -16,19 +16,28 @@ from semantic_media_search.library.writer import LibraryWriter
 def forget(writer: LibraryWriter, folders: Iterable[Path]) -> int:
     """Take folders out; returns how many files left with them. The folders' own files are never touched.
 
+    An unplugged disk inside a folder can be named too; its files come back when it is plugged in again.
     A file that also lies in another folder of the library stays. `compact` reclaims the space; until then a folder
     that is added again brings its files back without being read anew. Raises SourceFolderError naming a folder
     that the library does not have; then nothing is taken out.
     """
     catalog = writer.catalog
-    roots = catalog.roots()
-    leaving = {root.root_id for root in (_root_of(folder, roots) for folder in folders)}
+    roots, mounts = catalog.roots(), catalog.mounts()
+    named = [_named(folder, roots, mounts) for folder in folders]
+    leaving = {root.root_id for root in named if isinstance(root, Root)}
+    disks = [disk for disk in named if isinstance(disk, str)]
     staying = [root for root in roots if root.root_id not in leaving]
     gone = 0
     with writer.committing():
         expect_rewrite(writer.paths)
         for source in catalog.sources().values():
-            if source.root_id not in leaving or source.state == REMOVED:
+            if source.state == REMOVED:
+                continue
+            if any(_lies_in(disk, source) for disk in disks):
+                remove(catalog, source)
+                gone += 1
+                continue
+            if source.root_id not in leaving:
                 continue
             other = next((root for root in staying if _holds(root, source)), None)
             if other is not None:
@@ -38,21 +47,27 @@ def forget(writer: LibraryWriter, folders: Iterable[Path]) -> int:
                 gone += 1
         for root_id in leaving:
             catalog.leave_root(root_id)
+        catalog.set_mounts(mounts.difference(disks))
     publish(writer.paths, catalog, writer.commit)
     return gone
 
 
-def _root_of(folder: Path, roots: Iterable[Root]) -> Root:
-    """The library's folder that is meant, which need not be there any more."""
+def _named(folder: Path, roots: Iterable[Root], mounts: set[str]) -> Root | str:
+    """The library's folder, or the disk inside one, that is meant; it need not be there any more."""
     place = folder.expanduser()
     names = {path_to_text(place.resolve()), path_to_text(place.absolute())}
     for root in roots:
         if root.path in names:
             return root
+    for name in names & mounts:
+        return name
     held = ", ".join(root.path for root in roots) or "none"
     raise SourceFolderError(f"{folder} is no folder of this library; its folders are: {held}")
 
 
 def _holds(root: Root, source: Source) -> bool:
-    inside = text_to_path(source.path).startswith(text_to_path(root.path).rstrip(os.sep) + os.sep)
-    return inside and root.only_kind in (None, source.kind)
+    return _lies_in(root.path, source) and root.only_kind in (None, source.kind)
+
+
+def _lies_in(folder: str, source: Source) -> bool:
+    return text_to_path(source.path).startswith(text_to_path(folder).rstrip(os.sep) + os.sep)

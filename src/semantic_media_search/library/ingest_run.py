@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from semantic_media_search.config import Settings
-from semantic_media_search.errors import MediaError
+from semantic_media_search.errors import MediaError, MediaUnreadableError
 from semantic_media_search.ingest.catalog import OK, REMOVED, SKIPPED, FrameRow, Source
 from semantic_media_search.ingest.discovery import Candidate, text_to_path
 from semantic_media_search.ingest.isolated import IsolatedReaders
 from semantic_media_search.ingest.prepared import PreparedFrame, SourceFacts
 from semantic_media_search.ingest.scan import Found, as_it_is_now, compare, content_hash
-from semantic_media_search.library.absences import settle
+from semantic_media_search.library.absences import find_moves, settle
 from semantic_media_search.library.embedder import Embedder
 from semantic_media_search.library.progress import Progress
 from semantic_media_search.library.publish import expect_rewrite, publish
@@ -78,11 +78,18 @@ class IngestRun:
     def run(self) -> IngestSummary:
         """Do it. What was committed stays, however the run ends."""
         known = self._catalog.sources()
-        changes = compare(self._catalog.roots(), known, retry_skipped=self._retry_skipped)
+        changes = compare(
+            self._catalog.roots(), known, self._catalog.mounts(), retry_skipped=self._retry_skipped
+        )
         for root in changes.unreachable_roots:
             self._progress.note(
                 f"{root.path} is empty or cannot be read: its files are kept and marked unavailable; "
                 "plug the disk in and run this again"
+            )
+        for folder in changes.unplugged_disks:
+            self._progress.note(
+                f"the disk at {folder} is not plugged in: its files are kept and marked unavailable; plug it in and "
+                f"run this again, or take them out with `media-search forget {folder}`"
             )
         for folder in changes.unreadable_folders:
             self._progress.note(
@@ -90,8 +97,9 @@ class IngestRun:
             )
         self.summary.skipped += [SkippedFile(s.path, s.reason or "unreadable") for s in changes.still_skipped]
         self.summary.skipped_before = len(changes.still_skipped)
+        moves = find_moves(changes, known, self._catalog.revivable(), self._progress)
         with self._writer.committing():
-            if settle(self._catalog, changes, known, self.summary, self._progress):
+            if settle(self._catalog, changes, known, moves, self.summary):
                 expect_rewrite(self._writer.paths)
         self._revivable = self._catalog.revivable()
         try:
@@ -185,7 +193,7 @@ class IngestRun:
             expect_rewrite(self._writer.paths)
         video_id = known.video_id if known else None
         if frames and here.kind == VIDEO and video_id is None:
-            video_id = f"vid_{self._catalog.next_video_number():02d}"
+            video_id = f"vid_{self._catalog.take_video_number():02d}"
         source_id = self._catalog.put_source(
             Source(
                 source_id=known.source_id if known else None,
@@ -253,6 +261,9 @@ def _read_file(
         yield from reader
         facts = reader.facts
         problem = facts.problem
+    except MediaUnreadableError as error:
+        yield _End(found, digest, facts, reason=_of_it(str(error), here.path), unread=True)
+        return
     except OSError as error:
         yield _End(found, digest, facts, reason=f"cannot be read: {error.strerror or error}", unread=True)
         return

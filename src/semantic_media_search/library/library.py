@@ -141,13 +141,22 @@ class Library:
             for root in roots:
                 writer.catalog.add_root(root.path, root.only_kind)
 
-    def preview(self, folders: Iterable[Path], *, raw: Path | None = None) -> Changes:
-        """What `ingest` would do with these folders added, without writing anything."""
+    def preview(
+        self, folders: Iterable[Path], *, raw: Path | None = None, retry_skipped: bool = False
+    ) -> Changes:
+        """What `ingest` would do with these folders added, without writing anything.
+
+        To tell what moved from what is new it reads the files that may have, as `ingest` does.
+        """
+        from semantic_media_search.library.absences import find_moves
+
+        revivable: set[int] = set()
         try:
             catalog = self._readers_now().get()
-            roots, known = catalog.roots(), catalog.sources()
+            roots, known, mounts = catalog.roots(), catalog.sources(), catalog.mounts()
+            revivable = catalog.revivable()
         except LibraryNotFoundError:
-            roots, known = [], {}
+            roots, known, mounts = [], {}, set()
         held = {root.path for root in roots}
         new = [
             (path_to_text(folder.resolve()), kind)
@@ -155,7 +164,14 @@ class Library:
             if folder.is_dir()
         ]
         added = [Root(-1 - i, path, kind, True) for i, (path, kind) in enumerate(new) if path not in held]
-        return compare([*roots, *added], known)
+        changes = compare([*roots, *added], known, mounts, retry_skipped=retry_skipped)
+        moves = find_moves(changes, known, revivable, Silent())
+        left = {source.path for source, _ in moves}
+        changes.moved = [found for _, found in moves]
+        arrived = {found.candidate.path for found in changes.moved}
+        changes.missing = [source for source in changes.missing if source.path not in left]
+        changes.to_read = [found for found in changes.to_read if found.candidate.path not in arrived]
+        return changes
 
     def ingest(self, progress: Progress | None = None, *, retry_skipped: bool = False) -> IngestSummary:
         """Read what is new, changed or gone in the library's folders; store frames and metadata.

@@ -16,6 +16,7 @@ import numpy as np
 from semantic_media_search.embeddings.embed_store import VECTORS_NAME, EmbeddingStore, write_embeddings_index
 from semantic_media_search.ingest.catalog import Catalog, Commit
 from semantic_media_search.ingest.metadata_store import MetadataWriter, write_metadata
+from semantic_media_search.library.durability import sync_folder
 from semantic_media_search.library.paths import EMBEDDINGS, EMBEDDINGS_INDEX, GRAPH, LibraryPaths
 from semantic_media_search.records import FrameRecord
 
@@ -28,12 +29,7 @@ def expect_rewrite(paths: LibraryPaths) -> None:
     To be called before the commit that changes or takes out lines that were published.
     """
     (paths.root / _STAMP).unlink(missing_ok=True)
-    if os.name == "posix":  # the commit must not be on the disk before this is
-        folder = os.open(paths.root, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    sync_folder(paths.root)  # the commit must not be on the disk before this is
 
 
 def publish(paths: LibraryPaths, catalog: Catalog, commit: Commit) -> None:

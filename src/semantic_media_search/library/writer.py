@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from semantic_media_search.embeddings.embed_store import EmbeddingWriter
 from semantic_media_search.errors import LibraryBusyError, LibraryCorruptError, LibraryError
 from semantic_media_search.ingest.catalog import CATALOG_NAME, Catalog, Commit, Generation
+from semantic_media_search.library.durability import sync_folder
 from semantic_media_search.library.paths import LibraryPaths
 from semantic_media_search.records import ModelInfo
 
@@ -34,6 +35,7 @@ class LibraryWriter:
         self.paths = paths
         self.catalog = catalog
         self.commit: Commit = catalog.last_commit()
+        self._placed: set[int] = set()
 
     @contextmanager
     def committing(self, *, next_frame: int | None = None, serve: Generation | None = None) -> Iterator[None]:
@@ -43,6 +45,10 @@ class LibraryWriter:
         nothing has changed there is no new commit: a server would open the same library again.
         """
         last = self.commit
+        if next_frame is not None and next_frame != last.next_frame:
+            sync_folder(self.paths.frames)
+        if serve is not None and serve != last.generation:
+            self._sync(serve)
         with self.catalog.transaction():
             before = self.catalog.changes_made()
             yield
@@ -57,9 +63,22 @@ class LibraryWriter:
         """Commit how far a generation has come; `serve` makes it the one that answers."""
         if serve and generation == self.commit.generation:
             return generation
+        if not serve:
+            self._sync(generation)
         with self.committing(serve=generation if serve else None):
             self.catalog.put_generation(generation)
         return generation
+
+    def _sync(self, generation: Generation) -> None:
+        """See that the names of a generation's files, which were brought to the disk, are there too."""
+        folder = self.paths.generation(generation.generation)
+        if not folder.is_dir():
+            return
+        sync_folder(folder)
+        if generation.generation not in self._placed:
+            sync_folder(folder.parent)
+            sync_folder(self.paths.root)
+            self._placed.add(generation.generation)
 
     def generation_for(self, model: ModelInfo) -> Generation:
         """The generation by this very model: the one that serves, else the newest with rows, else a new one."""
@@ -170,7 +189,10 @@ def open_writer(root: Path) -> Iterator[LibraryWriter]:
     """
     paths = LibraryPaths(root)
     try:
-        paths.frames.mkdir(parents=True, exist_ok=True)
+        if not paths.frames.is_dir():
+            paths.frames.mkdir(parents=True, exist_ok=True)
+            sync_folder(root)
+            sync_folder(root.resolve().parent)
         for folder in (root, paths.frames):
             tempfile.TemporaryFile(
                 dir=folder

@@ -1,7 +1,6 @@
 """An exact piece of any video, as a small MP4 that every browser plays: H.264 4:2:0, AAC, index in front."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from math import inf
@@ -44,7 +43,10 @@ def write_clip(
     beside = out.with_name(out.name + ".part")
     try:
         origin = _origin(source)
-        with closing(_open_before(source, origin, start)) as container:
+        seek_to = _key_frame_before(source, origin, start)
+        with open_container(source) as container:
+            if seek_to is not None:
+                container.seek(seek_to)
             _cut(container, describe_source(source), origin, start, end, beside, max_height)
         beside.replace(out)
     except (FFmpegError, IndexError) as error:  # IndexError: see `VideoReader`
@@ -93,34 +95,32 @@ def _cut(
 
 def _origin(source: str | Path) -> float:
     """Zero of the file's clock; in AVI, whose times FFmpeg makes up, that of the first frame (see `VideoReader`)."""
-    with closing(open_container(source)) as container:
+    with open_container(source) as container:
         if container.format.name == "avi":
             return _first_packet(container, choose_video_stream(container, describe_source(source)))[0]
         return clock_origin(container)
 
 
-def _open_before(source: str | Path, origin: float, start: float) -> av.container.InputContainer:
-    """The file, opened at a key frame from which the picture shown at `start` can be decoded.
+def _key_frame_before(source: str | Path, origin: float, start: float) -> int | None:
+    """Where to seek to, in microseconds, for a key frame from which the picture shown at `start` can be decoded.
 
-    Seeking in files without an index may end up too late, or nowhere: what was found is looked at, and the file
-    opened anew, each time further ahead and at last from its beginning.
+    Seeking in files without an index may end up too late, or nowhere: what was found is looked at, each time
+    further ahead. None means the file's beginning.
     """
     for margin in _SEEK_MARGINS:
         if start - margin <= 0:
             break
         target = int((origin + start - margin) * 1e6)
         try:
-            with closing(open_container(source)) as container:
+            with open_container(source) as container:
                 stream = choose_video_stream(container, describe_source(source))
                 container.seek(target)
                 time, is_key = _first_packet(container, stream)
             if is_key and time <= origin + start:
-                container = open_container(source)
-                container.seek(target)
-                return container
+                return target
         except FFmpegError:
             continue
-    return open_container(source)
+    return None
 
 
 def _first_packet(container: av.container.InputContainer, stream: av.VideoStream) -> tuple[float, bool]:

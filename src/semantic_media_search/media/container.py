@@ -1,14 +1,21 @@
 """Opening video files: only real containers on this disk, only their real video stream, one clock."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import av
 from av.error import FFmpegError
 from av.stream import Disposition
 
-from semantic_media_search.errors import DecodeError, MediaTooLargeError, UnsupportedMediaError
+from semantic_media_search.errors import (
+    DecodeError,
+    MediaTooLargeError,
+    UnsupportedMediaError,
+)
 from semantic_media_search.media.decode import MAX_PIXELS, describe_source, open_regular
 from semantic_media_search.media.formats import HEADER_BYTES, sniff
+from semantic_media_search.media.watched_file import WatchedFile, not_enough_memory
 from semantic_media_search.records import IMAGE
 
 # Lists of our own: among FFmpeg's formats are playlists that open other files and addresses.
@@ -19,14 +26,27 @@ _OPTIONS = {
 }
 
 
-def open_container(path: str | Path) -> av.container.InputContainer:
-    """Open a video file for reading.
+_BUFFER_BYTES = 1 << 16
 
-    Raises MediaUnreadableError, UnsupportedMediaError or DecodeError, naming the file.
+
+@contextmanager
+def open_container(path: str | Path) -> Iterator[av.container.InputContainer]:
+    """Open a video file for reading, for as long as the block lasts.
+
+    Raises MediaUnreadableError, UnsupportedMediaError or DecodeError, naming the file. Within the block, whatever
+    reads from the file raises MediaUnreadableError where the disk fails (errors of a file that PyAV reads through come
+    out of the call that was reading).
     """
-    name = describe_source(path)
     with open_regular(path) as file:
-        header = file.read(HEADER_BYTES)
+        name = describe_source(path)
+        # FFmpeg guesses formats that have no signature by the extension.
+        with closing(_open(WatchedFile(file, name, f"file:{path}"), name)) as container:
+            yield container
+
+
+def _open(file: WatchedFile, name: str) -> av.container.InputContainer:
+    header = file.read(HEADER_BYTES)
+    file.seek(0)
     if not header:
         raise DecodeError(f"{name} is empty (0 bytes)")
     found = sniff(header)
@@ -35,8 +55,10 @@ def open_container(path: str | Path) -> av.container.InputContainer:
             f"{name} is named like a video but holds a picture ({found.format}): rename it"
         )
     try:
-        return av.open(f"file:{path}", options=_OPTIONS, metadata_errors="replace")
+        return av.open(file, "r", options=_OPTIONS, metadata_errors="replace", buffer_size=_BUFFER_BYTES)
     except FFmpegError as error:
+        if isinstance(error, MemoryError):
+            raise not_enough_memory(name) from error
         if found is None:
             raise UnsupportedMediaError(f"{name} holds no video of a known format") from error
         raise DecodeError(f"{name} is damaged ({found.format}: {error.strerror})") from error

@@ -1,11 +1,13 @@
 """Any picture file -> upright 8-bit sRGB pixels, and what its camera wrote beside them."""
 
+import os
 import stat
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import pillow_heif
@@ -20,6 +22,7 @@ from PIL import (  # Pillow loads these plugins of its own accord only when it m
 
 from semantic_media_search.errors import (
     DecodeError,
+    MediaError,
     MediaTooLargeError,
     MediaUnreadableError,
     UnsupportedMediaError,
@@ -29,6 +32,7 @@ from semantic_media_search.media.colour import to_rgb
 from semantic_media_search.media.formats import HEADER_BYTES, sniff
 from semantic_media_search.media.raw import RAW_EXTENSIONS, read_preview
 from semantic_media_search.media.standardise import fit_image_within, fit_within
+from semantic_media_search.media.watched_file import WatchedFile, not_enough_memory
 from semantic_media_search.records import IMAGE, U8
 
 MAX_PIXELS = 200_000_000
@@ -113,18 +117,23 @@ def decode_image(
     is scaled down to it by the filter of `standardise.fit_within`. `max_pixels` can only lower the bound that
     holds for the whole process, MAX_PIXELS. Of a camera's RAW file the embedded preview is decoded.
 
-    Raises MediaUnreadableError, UnsupportedMediaError, DecodeError or MediaTooLargeError, naming the file.
+    Raises MediaUnreadableError (which says nothing of what is in the file: another time it may be read),
+    UnsupportedMediaError, DecodeError or MediaTooLargeError, naming the file.
     """
     name = describe_source(source)
     wanted = _Wanted(min_short_side, min_long_side, max_side, max_pixels)
-    file = open_regular(source) if isinstance(source, str | Path) else source
-    try:
-        if isinstance(source, str | Path) and Path(source).suffix.lower() in RAW_EXTENSIONS:
-            return _decode_raw(file, name, wanted)
-        return _decode(file, name, wanted)
-    finally:
-        if file is not source:
-            file.close()
+    with open_regular(source) if isinstance(source, str | Path) else nullcontext(source) as opened:
+        file = WatchedFile(opened, name)
+        try:
+            if isinstance(source, str | Path) and Path(source).suffix.lower() in RAW_EXTENSIONS:
+                return _decode_raw(file, name, wanted)
+            return _decode(file, name, wanted)
+        except MemoryError as error:
+            raise not_enough_memory(name) from error
+        except MediaError:
+            if file.failure is not None:
+                raise file.failure from None
+            raise
 
 
 def describe_source(source: str | Path | BinaryIO) -> str:
@@ -139,32 +148,35 @@ def open_regular(path: str | Path) -> BinaryIO:
 
     Raises MediaUnreadableError.
     """
+    name = describe_source(path)
     try:
         if stat.S_ISREG(Path(path).stat().st_mode):
-            return Path(path).open("rb")
+            file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - the caller closes it
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # another may have come to its place meanwhile
+                return file
+            file.close()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise MediaUnreadableError(f"{describe_source(path)} cannot be read: {reason}") from error
-    raise MediaUnreadableError(
-        f"{describe_source(path)} is no regular file (a folder, pipe, socket or device)"
-    )
+        raise MediaUnreadableError(f"{name} cannot be read: {reason}") from error
+    raise MediaUnreadableError(f"{name} is no regular file (a folder, pipe, socket or device)")
 
 
-def _read_header(file: BinaryIO, name: str) -> bytes:
-    try:
-        header = file.read(HEADER_BYTES)
-        file.seek(0)
-    except OSError as error:
-        raise MediaUnreadableError(f"{name} cannot be read: {error.strerror}") from error
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _read_header(file: WatchedFile, name: str) -> bytes:
+    header = file.read(HEADER_BYTES)
+    file.seek(0)
     if not header:
         raise DecodeError(f"{name} is empty (0 bytes)")
     return header
 
 
-def _decode(file: BinaryIO, name: str, wanted: _Wanted) -> DecodedImage:
+def _decode(file: WatchedFile, name: str, wanted: _Wanted) -> DecodedImage:
     header = _read_header(file, name)
     try:
-        with Image.open(file, formats=_FORMATS) as image:
+        with Image.open(cast("BinaryIO", file), formats=_FORMATS) as image:
             width, height = image.size
             if width * height > wanted.max_pixels:
                 raise MediaTooLargeError(
@@ -180,24 +192,22 @@ def _decode(file: BinaryIO, name: str, wanted: _Wanted) -> DecodedImage:
             if turn in _SWAPPING:
                 width, height = height, width
             return DecodedImage(np.array(upright), width, height, capture_from_exif(exif))
-    except MediaTooLargeError:
+    except (MediaError, MemoryError):
         raise
     except UnidentifiedImageError as error:
         raise _unidentified(name, header) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise MediaTooLargeError(f"{name} is refused: {error}") from error
-    except MemoryError as error:
-        raise MediaTooLargeError(f"{name} does not fit into memory when decoded") from error
     except Exception as error:
         found = sniff(header)
         raise DecodeError(f"{name} is damaged ({found.format if found else 'picture'}: {error})") from error
 
 
-def _decode_raw(file: BinaryIO, name: str, wanted: _Wanted) -> DecodedImage:
+def _decode_raw(file: WatchedFile, name: str, wanted: _Wanted) -> DecodedImage:
     _read_header(file, name)
-    preview = read_preview(file, name)
+    preview = read_preview(cast("BinaryIO", file), name)
     if preview.jpeg is not None:
-        decoded = _decode(preview.jpeg, name, wanted)
+        decoded = _decode(WatchedFile(preview.jpeg, name), name, wanted)
         return replace(decoded, width=preview.width, height=preview.height)
     assert preview.pixels is not None
     pixels = np.ascontiguousarray(np.rot90(preview.pixels, preview.quarter_turns))

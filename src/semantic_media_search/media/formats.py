@@ -20,10 +20,19 @@ IMAGE_EXTENSIONS = frozenset(
 VIDEO_EXTENSIONS = frozenset(
     {
         ".mp4", ".m4v", ".mov", ".qt", ".mkv", ".webm", ".avi", ".divx", ".ts", ".mts",
-        ".m2ts", ".mpg", ".mpeg", ".m2v", ".vob", ".3gp", ".3g2", ".wmv", ".flv", ".f4v",
-        ".ogv", ".mxf", ".mjpg", ".mjpeg",
+        ".m2t", ".m2ts", ".mpg", ".mpeg", ".m2v", ".vob", ".3gp", ".3g2", ".wmv", ".asf", ".flv", ".f4v",
+        ".ogv", ".ogm", ".mxf", ".mjpg", ".mjpeg",
     }
 )  # fmt: skip
+NOT_READ_EXTENSIONS = frozenset(
+    {
+        ".jxl", ".jxr", ".wdp", ".hdp", ".svg", ".svgz", ".eps", ".ai", ".wmf", ".emf", ".psd", ".psb", ".xcf", ".kra",
+        ".afphoto", ".cdr", ".tga", ".exr", ".hdr", ".dds", ".pcx", ".pct", ".pict", ".ico", ".djvu",
+        ".x3f", ".3fr", ".fff", ".iiq", ".erf", ".mrw", ".kdc", ".dcr", ".mos", ".rwl", ".gpr",
+        ".rm", ".rmvb", ".dv", ".y4m", ".wtv", ".swf", ".mod", ".tod", ".insv", ".braw", ".r3d", ".ivf", ".amv",
+    }
+)  # fmt: skip
+"""Pictures and videos to a person, but of no format that is read: they are counted, so that nobody misses them."""
 HEADER_BYTES = 64
 
 _STILL_BRANDS = {
@@ -66,6 +75,11 @@ def kind_by_name(name: str) -> str | None:
     if extension in IMAGE_EXTENSIONS or extension in RAW_EXTENSIONS:
         return IMAGE
     return VIDEO if extension in VIDEO_EXTENSIONS else None
+
+
+def is_not_read(name: str) -> bool:
+    """Whether a person would take a file of this name for a picture or video, but its format is not read."""
+    return os.path.splitext(name)[1].lower() in NOT_READ_EXTENSIONS  # noqa: PTH122 - as above
 
 
 def sniff(header: bytes) -> Sniffed | None:

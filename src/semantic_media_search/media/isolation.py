@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from semantic_media_search.errors import DecodeError
+from semantic_media_search.errors import DecodeError, MediaError, MediaUnreadableError
 
 _LENGTHS = struct.Struct("<II")
 _LAST = "last"
@@ -29,6 +29,8 @@ _ALIVE_SECONDS = 1.0
 _MAX_BLOCK = 2**31 - 1
 _POLL_SECONDS = 0.25
 _DYING_SECONDS = 2.0
+_FROM_OUTSIDE = frozenset(getattr(signal, name, None) for name in ("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT"))
+"""Signals that no decoder brings upon itself: a person sends them, or a system that is short of memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +153,14 @@ class WorkerPool:
     def run(self, request: Mapping[str, Any], name: str) -> Iterator[Message]:
         """Have a worker answer `request`; yields its replies without the last one's `last` mark.
 
-        Raises DecodeError, naming `name`, if the worker crashes or hangs.
+        Raises DecodeError, naming `name`, if the worker crashes or hangs, MediaUnreadableError if it was killed from
+        outside or the pool was stopped: that says nothing of the file.
         """
         worker = self._free.get()
         whole = False
         try:
             if self._closed.is_set():
-                raise DecodeError(f"{name} was not read: the reading was stopped")
+                raise MediaUnreadableError(f"{name} was not read: the reading was stopped")
             if worker is None:
                 worker = _Worker(self._module)
             self._busy.add(worker)
@@ -165,7 +168,7 @@ class WorkerPool:
             try:
                 write_message(worker.process.stdin, Message(request))
             except OSError:
-                raise DecodeError(self._obituary(worker, name)) from None
+                raise self._obituary(worker, name) from None
             while (message := self._reply(worker)) is not None:
                 if message.header.get(_LAST):
                     whole = True
@@ -173,7 +176,7 @@ class WorkerPool:
                     return
                 if not message.header.get("alive"):
                     yield message
-            raise DecodeError(self._obituary(worker, name))
+            raise self._obituary(worker, name)
         finally:
             if worker is not None:
                 self._busy.discard(worker)
@@ -182,7 +185,10 @@ class WorkerPool:
             self._free.put(worker if whole else None)
 
     def interrupt(self) -> None:
-        """Stop the workers, also those at work: whoever waits for a reply gets a DecodeError, as does any later run."""
+        """Stop the workers, also those at work: whoever waits for a reply gets a MediaUnreadableError.
+
+        So does any later run.
+        """
         self._closed.set()
         for worker in list(self._busy):
             worker.process.kill()
@@ -220,16 +226,25 @@ class WorkerPool:
                     worker.hung = True
                     worker.process.kill()
 
-    def _obituary(self, worker: _Worker, name: str) -> str:
+    def _obituary(self, worker: _Worker, name: str) -> MediaError:
         try:
             code = worker.process.wait(_DYING_SECONDS)
         except subprocess.TimeoutExpired:
             worker.process.kill()
             code = worker.process.wait()
         if worker.hung:
-            return f"{name} is damaged: its decoder hung and was stopped after {self._timeout:.0f} seconds"
+            return DecodeError(
+                f"{name} is damaged: its decoder hung and was stopped after {self._timeout:.0f} seconds"
+            )
+        if self._closed.is_set():
+            return MediaUnreadableError(f"{name} was not read: the reading was stopped")
+        if -code in _FROM_OUTSIDE:
+            return MediaUnreadableError(
+                f"{name} was not read: its decoder was killed ({signal.Signals(-code).name}); is the machine short of "
+                "memory?"
+            )
         try:
             cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         except ValueError:
             cause = f"exit code {code}"
-        return f"{name} is damaged: its decoder crashed ({cause})"
+        return DecodeError(f"{name} is damaged: its decoder crashed ({cause})")

@@ -36,7 +36,7 @@ def read_preview(file: BinaryIO, name: str) -> RawPreview:
     """Read the preview out of an open RAW file.
 
     Raises UnsupportedMediaError if it has none, or is of a kind or a camera that LibRaw does not know, and
-    DecodeError if it is damaged.
+    DecodeError if it is damaged; OSError or MemoryError where the disk or the system fails.
     """
     try:
         import rawpy
@@ -52,6 +52,8 @@ def read_preview(file: BinaryIO, name: str) -> RawPreview:
         raise UnsupportedMediaError(f"{name} has no embedded preview; raw data are not developed") from error
     except rawpy.LibRawFileUnsupportedError as error:
         raise UnsupportedMediaError(f"{name} is no RAW file of a known camera") from error
+    except rawpy.LibRawUnsufficientMemoryError as error:
+        raise MemoryError from error
     except rawpy.LibRawError as error:
         raise DecodeError(f"{name} is damaged (RAW: {error})") from error
     size = (sizes.height, sizes.width) if sizes.flip in _TURNED else (sizes.width, sizes.height)

@@ -1,6 +1,7 @@
 """Frames of a video at regular instants of its own clock, decoding no more than they need."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,7 @@ from semantic_media_search.media.video_info import (
     parse_matroska_duration,
 )
 from semantic_media_search.media.video_pixels import FrameConverter, quarter_turns
+from semantic_media_search.media.watched_file import not_enough_memory
 from semantic_media_search.records import U8
 
 _DENSE = 3
@@ -46,18 +48,17 @@ class VideoReader:
 
     `problem` says, once `sample` has ended, what kept it from the whole of the file, in words for the person;
     None where all was well. `on_progress` is called for every packet read. Raises MediaUnreadableError,
-    UnsupportedMediaError, DecodeError or MediaTooLargeError when the file is opened.
+    UnsupportedMediaError, DecodeError or MediaTooLargeError when the file is opened, and MediaUnreadableError where
+    reading it fails later: that says nothing of what is in it.
     """
 
     def __init__(self, path: str | Path, on_progress: Callable[[], None] | None = None) -> None:
         self._on_progress = on_progress
         self._name = describe_source(path)
-        self._container = open_container(path)
-        try:
+        with ExitStack() as opened:
+            self._container = opened.enter_context(open_container(path))
             self._stream = choose_video_stream(self._container, self._name)
-        except BaseException:
-            self._container.close()
-            raise
+            self._opened = opened.pop_all()
         self._rotation: int | None = None
         self._last_seen: float | None = None
         self._damaged = 0
@@ -74,7 +75,7 @@ class VideoReader:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._container.close()
+        self._opened.close()
 
     @property
     def seconds_read(self) -> float:
@@ -159,6 +160,8 @@ class VideoReader:
                 elif packet.size:
                     yield packet
         except FFmpegError as error:
+            if isinstance(error, MemoryError):
+                raise not_enough_memory(self._name) from error
             self.problem = f"reading stopped: {error.strerror}"
         except IndexError:  # PyAV's way with a stream that turns up only in the middle of a damaged file
             self.problem = "reading stopped: a stream that the file does not declare"
@@ -172,7 +175,9 @@ class VideoReader:
                 context.flush_buffers()
         try:
             frames = context.decode(feed.packet if feed is not None else None)
-        except FFmpegError:
+        except FFmpegError as error:
+            if isinstance(error, MemoryError):
+                raise not_enough_memory(self._name) from error
             self._damaged += 1
             return
         for frame in frames:

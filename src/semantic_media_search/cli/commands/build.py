@@ -2,20 +2,23 @@
 
 import argparse
 import json
+import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from semantic_media_search.cli.commands.models import encoder_loader, model_for_writing
 from semantic_media_search.cli.console import Console, StageProgress
 from semantic_media_search.config import Settings
 from semantic_media_search.errors import LibraryNotFoundError, SourceFolderError
+from semantic_media_search.ingest.catalog import REMOVED
 from semantic_media_search.library import Library
 from semantic_media_search.library.index_run import IndexSummary
 from semantic_media_search.library.summary import IngestSummary
 from semantic_media_search.records import SkippedFile
 
 _SHOWN_PER_REASON = 10
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _SKIPPED_BEFORE = (
     "Skipped: {} as in earlier runs; `media-search status` lists them, `--retry-skipped` reads them again."
 )
@@ -40,7 +43,10 @@ def run_index(arguments: argparse.Namespace, settings: Settings, console: Consol
         summary = library.build_index(
             model_for_writing(library, settings, console), progress, rebuild=arguments.rebuild
         )
-    console.info(_index_line(summary))
+    if arguments.json:
+        console.result(json.dumps(_index_json(summary), indent=2))
+    else:
+        console.info(_index_line(summary))
     return 0
 
 
@@ -76,11 +82,14 @@ def add_folders(library: Library, arguments: argparse.Namespace, settings: Setti
 
 
 def _preview(library: Library, arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
-    changes = library.preview(arguments.folders, raw=settings.raw)
+    changes = library.preview(arguments.folders, raw=settings.raw, retry_skipped=arguments.retry_skipped)
+    new = sum(found.known is None or found.known.state == REMOVED for found in changes.to_read)
     counts = {
-        "to read": len(changes.to_read),
+        "new": new,
+        "changed": len(changes.to_read) - new,
+        "moved": len(changes.moved),
         "unchanged": changes.unchanged + len(changes.returned),
-        "missing": len(changes.missing),
+        "removed": len(changes.missing),
         "unavailable": len(changes.unavailable),
         "skipped before": len(changes.still_skipped),
     }
@@ -114,7 +123,7 @@ def _exit_code(arguments: argparse.Namespace, summary: IngestSummary) -> int:
 
 def _report(console: Console, summary: IngestSummary, indexed: IndexSummary | None, *, as_json: bool) -> None:
     if as_json:
-        console.result(json.dumps(_summary_json(summary, indexed), indent=2))
+        console.result(json.dumps(summary_json(summary, indexed), indent=2))
         return
     for line in summary_lines(summary):
         console.info(line)
@@ -143,16 +152,24 @@ def summary_lines(summary: IngestSummary) -> list[str]:
         *_by_reason("Skipped", summary.skipped[before:]),
         *([_SKIPPED_BEFORE.format(before)] if before else []),
         *_by_reason("Read in part", summary.partial),
+        *_not_read_line(summary.not_read),
     ]
 
 
+def _not_read_line(counts: Mapping[str, int]) -> list[str]:
+    most_first = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    listed = ", ".join(f"{count} {extension}" for extension, count in most_first)
+    return [f"Not of a format that is read: {listed}."] if listed else []
+
+
 def _by_reason(title: str, files: list[SkippedFile]) -> list[str]:
-    groups: dict[str, list[str]] = defaultdict(list)
+    groups: dict[str, list[SkippedFile]] = defaultdict(list)
     for file in files:
-        groups[file.reason].append(file.path)
+        groups[_NUMBER.sub("...", file.reason)].append(file)
     lines = []
-    for reason, paths in sorted(groups.items()):
-        lines.append(f"{title}: {reason}")
+    for words, alike in sorted(groups.items()):
+        reasons, paths = {file.reason for file in alike}, [file.path for file in alike]
+        lines.append(f"{title}: {reasons.pop() if len(reasons) == 1 else words}")
         lines += [
             f"    {path!r}" if not path.isprintable() else f"    {path}" for path in paths[:_SHOWN_PER_REASON]
         ]
@@ -161,7 +178,18 @@ def _by_reason(title: str, files: list[SkippedFile]) -> list[str]:
     return lines
 
 
-def _summary_json(summary: IngestSummary, indexed: IndexSummary | None) -> dict[str, object]:
+def _index_json(summary: IndexSummary) -> dict[str, object]:
+    generation = summary.generation
+    return {
+        "embedded": summary.embedded,
+        "indexed": generation.indexed_rows,
+        "model": generation.model.name,
+        "recall": generation.recall,
+        "ef_search": generation.ef_search,
+    }
+
+
+def summary_json(summary: IngestSummary, indexed: IndexSummary | None) -> dict[str, object]:
     return {
         "new": summary.new,
         "changed": summary.changed,
@@ -173,6 +201,7 @@ def _summary_json(summary: IngestSummary, indexed: IndexSummary | None) -> dict[
         "duplicates": summary.duplicates,
         "skipped": [{"path": file.path, "reason": file.reason} for file in summary.skipped],
         "read_in_part": [{"path": file.path, "reason": file.reason} for file in summary.partial],
+        "not_read": dict(summary.not_read),
         "embedded": indexed.embedded if indexed else 0,
     }
 

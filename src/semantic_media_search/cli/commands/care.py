@@ -1,12 +1,14 @@
 """`watch`, `forget`, `compact` and `doctor`: keeping a library in order."""
 
 import argparse
+import json
 import signal
 import sqlite3
 import threading
+from dataclasses import asdict
 from types import FrameType
 
-from semantic_media_search.cli.commands.build import add_folders, progress_on, summary_lines
+from semantic_media_search.cli.commands.build import add_folders, progress_on, summary_json, summary_lines
 from semantic_media_search.cli.commands.models import encoder_loader, model_for_writing
 from semantic_media_search.cli.console import Console
 from semantic_media_search.config import Settings
@@ -24,19 +26,22 @@ def run_watch(arguments: argparse.Namespace, settings: Settings, console: Consol
     console.info("Following the library's folders until Ctrl-C.")
     try:
         for _ in changes(library, threading.Event()):
-            _update_quietly(library, model, console)
+            _update_quietly(library, model, console, as_json=arguments.json)
     except KeyboardInterrupt:
         console.info("Stopped; what was finished is kept.")
     return 0
 
 
-def _update_quietly(library: Library, model: str, console: Console) -> None:
+def _update_quietly(library: Library, model: str, console: Console, *, as_json: bool) -> None:
     """One round of watching; what another round may well mend is said, and the watching goes on."""
     try:
         with progress_on(console, quiet=True) as progress:
-            summary, _indexed = library.update(model, progress)
+            summary, indexed = library.update(model, progress)
     except (LibraryError, OSError, sqlite3.Error) as error:
         console.error(f"{error}; trying again within a minute")
+        return
+    if as_json:
+        console.result(json.dumps(summary_json(summary, indexed)))  # one line an update
         return
     if summary.changed_anything or summary.frames or len(summary.skipped) > summary.skipped_before:
         for line in summary_lines(summary):
@@ -51,6 +56,9 @@ def run_forget(arguments: argparse.Namespace, settings: Settings, console: Conso
     """Take folders out of the library."""
     library = Library(settings, encoder_loader(settings, console))
     gone = library.forget(arguments.folders)
+    if arguments.json:
+        console.result(json.dumps({"files": gone}))
+        return 0
     console.info(
         f"{_counted(gone, 'file')} left the results; nothing on your disk was touched. "
         "`media-search compact` frees the space they took in the library."
@@ -60,10 +68,12 @@ def run_forget(arguments: argparse.Namespace, settings: Settings, console: Conso
 
 def run_compact(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
     """Reclaim the space of frames whose files are gone."""
-    del arguments
     library = Library(settings, encoder_loader(settings, console))
     with progress_on(console) as progress:
         summary = library.compact(progress)
+    if arguments.json:
+        console.result(json.dumps(asdict(summary)))
+        return 0
     console.info(f"Let go of {_counted(summary.frames, 'frame')}; {summary.bytes_freed / 1e6:.1f} MB freed.")
     return 0
 
@@ -74,6 +84,9 @@ def run_doctor(arguments: argparse.Namespace, settings: Settings, console: Conso
     library.commit()  # where there is no library, say so rather than make one
     with progress_on(console) as progress:
         findings = library.doctor(repair=not arguments.check_only, progress=progress)
+    if arguments.json:
+        console.result(json.dumps({"findings": [asdict(finding) for finding in findings]}, indent=2))
+        return 1 if findings else 0
     for finding in findings:
         console.result(f"{finding.path}: {finding.problem}; {finding.remedy}")
     console.info(f"{_counted(len(findings), 'problem')} found." if findings else "Everything is in order.")
