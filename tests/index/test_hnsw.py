@@ -308,7 +308,8 @@ def test_built_and_loaded_indexes_share_compiled_code(tmp_path: Path) -> None:
         "import numpy as np\n"
         "from vectors import clustered\n"
         "from semantic_media_search.index.hnsw import HNSWIndex\n"
-        "from semantic_media_search.index.search import search_graph, search_many, search_scan\n"
+        "from semantic_media_search.index.allowed import list_nodes\n"
+        "from semantic_media_search.index.search import scan_many, search_many\n"
         "rows = clustered(200, 8)\n"
         "rows.tofile(sys.argv[1] + '/rows')\n"
         "mapped = np.memmap(sys.argv[1] + '/rows', np.float32, 'r', shape=rows.shape)\n"
@@ -323,8 +324,8 @@ def test_built_and_loaded_indexes_share_compiled_code(tmp_path: Path) -> None:
         "        for queries in (rows, mapped):\n"
         "            index.search(queries[0], 3)\n"
         "            for allowed in (None, ~few, few):\n"
-        "                index.search_batch(queries, 3, allowed=allowed)\n"
-        "print(*(len(kernel.signatures) for kernel in (search_graph, search_many, search_scan)))\n"
+        "                index.search_batch(queries, 3, 3, allowed=allowed)\n"
+        "print(*(len(kernel.signatures) for kernel in (search_many, scan_many, list_nodes)))\n"
     )
     ran = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code, str(tmp_path), *sys.path],
