@@ -10,7 +10,7 @@ from semantic_media_search.index.build import _BATCH_LIMIT, _BATCH_SHARE
 from semantic_media_search.index.hnsw import HNSWIndex
 from semantic_media_search.index.instructions import dot, plain_dot, query_dot
 from semantic_media_search.index.jit import JIT_DISABLED
-from semantic_media_search.index.link import Choice, distances_of, select_neighbors
+from semantic_media_search.index.link import select_neighbors
 from semantic_media_search.index.pool import cost_of, insert, merge, node_of, pack
 from semantic_media_search.index.search import BY_VECTOR, exact_cosine, rank, search_scan
 from semantic_media_search.index.walk import EXPANDED_TOGETHER, MERGED_FROM, beam, cost, descend
@@ -158,25 +158,18 @@ def test_choosing_neighbors_is_algorithm_4(index: HNSWIndex) -> None:
     codes, norms = index._codes, index._norms
     values = codes.astype(np.int64) - 128
     weights = np.zeros(codes.shape[1], np.int8)
-    choice = Choice(np.zeros((10, codes.shape[1]), np.int8), np.zeros(10, np.int64), np.zeros(10, np.uint8))
+    kept_weights, sums = np.zeros((6, codes.shape[1]), np.int8), np.zeros(6, np.int64)
     for node in range(0, COUNT, 17):
         apart = ((values - values[node]) ** 2).sum(axis=1)
         nearest = [int(n) for n in np.lexsort((np.arange(COUNT), apart)) if n != node][:40]
         total = coding.row_weights(codes, node, weights)
         assert total == values[node].sum()
         pool = np.array([pack(cost(codes, norms, n, weights), n) for n in nearest])
-        keys = np.empty_like(pool)
-        distances_of(pool, len(pool), np.int64(norms[node]) + 256 * total, keys)
-        assert [cost_of(key) for key in keys] == apart[nearest].tolist()
-        expected = naive.select_neighbors(codes, node, nearest, 6)
-        # Those that were chosen once need not be compared with one another again.
-        for again in ([], expected[1::2], expected):
-            row, distances = np.full(10, -7, np.int32), np.empty(10, np.int32)
-            marked = keys | np.isin(nearest, again)
-            count = select_neighbors(codes, norms, marked, len(keys), 6, choice, row, distances)
-            assert row[:count].tolist() == expected
-            assert distances[:count].tolist() == apart[expected].tolist()
-            assert (row[count:] == -1).all()
+        row = np.full(10, -7, np.int32)
+        own_norm = np.int64(norms[node]) + 256 * total
+        count = select_neighbors(codes, norms, own_norm, pool, len(pool), 6, kept_weights, sums, row)
+        assert row[:count].tolist() == naive.select_neighbors(codes, node, nearest, 6)
+        assert (row[count:] == -1).all()
 
 
 def test_a_query_becomes_whole_numbers(index: HNSWIndex) -> None:

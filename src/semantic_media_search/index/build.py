@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from semantic_media_search.index.graph import I32, Graph, slot_owners
-from semantic_media_search.index.link import UNKNOWN, Choice, Layer, find_links, reach, take_links
+from semantic_media_search.index.link import find_links, reach, take_links
 from semantic_media_search.index.walk import EXPANDED_TOGETHER
 from semantic_media_search.records import I64, U8
 
@@ -26,11 +26,11 @@ class _Scratch:
 
     visited: U8
     pool: I64
-    keys: I64
     fresh: I32
     better: I64
     weights: np.ndarray[tuple[int], np.dtype[np.int8]]
-    choice: Choice
+    kept_weights: np.ndarray[tuple[int, int], np.dtype[np.int8]]
+    sums: I64
     epoch: int = 0
 
 
@@ -49,13 +49,11 @@ class Builder:
             _Scratch(
                 np.zeros(len(graph), np.uint8),
                 np.zeros(room, np.int64),
-                np.zeros(room, np.int64),
                 np.zeros(EXPANDED_TOGETHER * width, np.int32),
                 np.zeros(EXPANDED_TOGETHER * width, np.int64),
                 np.zeros(stride, np.int8),
-                Choice(
-                    np.zeros((width, stride), np.int8), np.zeros(width, np.int64), np.zeros(width, np.uint8)
-                ),
+                np.zeros((width, stride), np.int8),
+                np.zeros(width, np.int64),
             )
             for _ in range(self._threads)
         ]
@@ -63,7 +61,6 @@ class Builder:
     def link(self, start: int, stop: int) -> None:
         """Link nodes `start` to `stop`, then see to it that every node can be reached."""
         graph = self._graph
-        self._bottom, self._upper = (_layer(links) for links in (graph.links, graph.upper))
         with ThreadPoolExecutor(self._threads) as pool:
             if graph.entry < 0 and start < stop:
                 graph.entry, graph.top = start, int(graph.levels[start])
@@ -83,15 +80,14 @@ class Builder:
 
         def find(scratch: _Scratch, first: int, last: int) -> None:
             scratch.epoch = find_links(
-                self._codes, self._norms, self._bottom, self._upper, graph.offsets, graph.levels, graph.entry,
-                graph.top, first, last, self._ef, scratch.weights, scratch.choice, scratch.pool, scratch.keys,
-                scratch.visited, scratch.epoch, scratch.fresh, scratch.better,
+                self._codes, self._norms, graph.links, graph.upper, graph.offsets, graph.levels, graph.entry,
+                graph.top, first, last, self._ef, scratch.weights, scratch.kept_weights, scratch.sums,
+                scratch.pool, scratch.visited, scratch.epoch, scratch.fresh, scratch.better,
             )  # fmt: skip
 
         self._share(pool, start, end, _NODES_A_TASK, find)
         new = np.arange(start, end)
-        own = self._bottom.apart[start:end]
-        self._take(pool, self._bottom, np.empty(0, np.int32), graph.links[start:end], own, new)
+        self._take(pool, graph.links, np.empty(0, np.int32), graph.links[start:end], new)
         tall = new[graph.levels[new] > 0]
         if len(tall):
             counts = graph.levels[tall].astype(np.int64)
@@ -99,23 +95,15 @@ class Builder:
             slots = np.repeat(graph.offsets[tall], counts) + within
             targets = graph.upper[slots].astype(np.int64)
             at = np.where(targets >= 0, graph.offsets[targets] + within[:, np.newaxis], -1)
-            self._take(pool, self._upper, self._owners, at, self._upper.apart[slots], np.repeat(tall, counts))
+            self._take(pool, graph.upper, self._owners, at, np.repeat(tall, counts))
 
-    def _take(
-        self,
-        pool: ThreadPoolExecutor,
-        layer: Layer,
-        owners: I32,
-        rows: I32 | I64,
-        apart: I32,
-        sources: I64,
-    ) -> None:
-        """Let `layer.links[rows[i, j]]` take in `sources[i]`, `apart[i, j]` away, for every rows[i, j] >= 0."""
+    def _take(self, pool: ThreadPoolExecutor, links: I32, owners: I32, rows: I32 | I64, sources: I64) -> None:
+        """Let `links[rows[i, j]]` take in `sources[i]`, for every rows[i, j] >= 0."""
         real = rows >= 0
         target = rows[real].astype(np.int64)
         source = np.broadcast_to(sources[:, np.newaxis], rows.shape)[real].astype(np.int32)
         order = np.argsort(target, kind="stable")
-        target, source, distance = target[order], source[order], apart[real][order]
+        target, source = target[order], source[order]
         if not len(target):
             return
         firsts = np.flatnonzero(np.concatenate([[True], target[1:] != target[:-1]]))
@@ -123,8 +111,8 @@ class Builder:
 
         def take(scratch: _Scratch, first: int, last: int) -> None:
             take_links(
-                self._codes, self._norms, layer, owners, target[firsts], source, distance, bounds, first, last,
-                scratch.weights, scratch.choice, scratch.pool,
+                self._codes, self._norms, links, owners, target[firsts], source, bounds, first, last,
+                scratch.weights, scratch.kept_weights, scratch.sums, scratch.pool,
             )  # fmt: skip
 
         self._share(pool, 0, len(firsts), 8 * _NODES_A_TASK, take)
@@ -165,12 +153,6 @@ class Builder:
                 bridge = next((int(n) for n in row if n >= 0 and seen[n]), graph.entry)
                 _put_between(graph.links[bridge], node, row)
                 reach(graph.links, node, seen, queue)
-
-
-def _layer(links: I32) -> Layer:
-    """A layer about which nothing is known, except where there are no links yet."""
-    chosen = np.where((links >= 0).any(axis=1), UNKNOWN, 0).astype(np.int32)
-    return Layer(links, np.empty(links.shape, np.int32), chosen)
 
 
 def _put_between(bridge: I32, node: int, row: I32) -> None:
