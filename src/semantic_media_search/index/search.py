@@ -32,6 +32,15 @@ def exact_cosine(embeddings, node, query):
     return total
 
 
+@summing_kernel
+def squared_length(query):
+    """Inner product of a query, float32 [D], with itself."""
+    total = np.float32(0)
+    for i in range(query.shape[0]):
+        total += query[i] * query[i]
+    return total
+
+
 @kernel
 def rank(embeddings, query, nodes, count, k, out_ids, out_cosines):
     """The k best of `nodes[:count]` by their vectors, best first, ties by node; returns how many there are.
