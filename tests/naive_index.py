@@ -68,7 +68,8 @@ def reached_over(layer: list[list[int]], entry: int) -> set[int]:
 
 
 def quantise_query(query, stride: int) -> list[int]:
-    factor = np.float32(127) / np.float32(max(abs(float(x)) for x in query))
+    sizes = [abs(np.float32(x)) for x in query] + [np.float32(0)]
+    factor = np.float32(127) / max(sizes[i] + sizes[i + 1] for i in range(0, len(query), 2))
     return [int(np.rint(np.float32(x) * factor)) for x in query] + [0] * (stride - len(query))
 
 

@@ -9,11 +9,12 @@ import pytest
 from fakes import ColourEncoder, film, paint, paint_dated
 from semantic_media_search import __version__
 from semantic_media_search.cli import main
-from semantic_media_search.cli.commands import models
+from semantic_media_search.cli.commands import find, models
 from semantic_media_search.cli.commands.build import summary_lines
 from semantic_media_search.cli.commands.find import moment
 from semantic_media_search.cli.console import Console
 from semantic_media_search.errors import UnsupportedMediaError
+from semantic_media_search.index.hnsw import HNSWIndex
 from semantic_media_search.ingest.isolated import IsolatedReaders
 from semantic_media_search.library.summary import IngestSummary
 from semantic_media_search.records import SkippedFile
@@ -264,6 +265,23 @@ def test_a_search_does_not_wait_for_what_it_does_not_need() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_one_search_compares_all_rows_of_a_library_that_is_not_large(
+    run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("update", str(photos))
+    opened: list[Path] = []
+    load = HNSWIndex.load
+    monkeypatch.setattr(HNSWIndex, "load", lambda path, rows: (opened.append(path), load(path, rows))[1])
+    monkeypatch.setattr(find, "EXACT_BELOW", 2)
+    run("search", "red")
+    assert not opened, "the compiler need not be waited for"
+    run("search", "red", "--ef", "50")
+    assert len(opened) == 1
+    monkeypatch.setattr(find, "EXACT_ONCE_BELOW", 2)
+    run("search", "red")
+    assert len(opened) == 2
 
 
 def test_filters_narrow_a_search(run: Run, photos: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import kept_index
 from naive_index import reached
 from semantic_media_search.errors import IndexFormatError, VectorError
 from semantic_media_search.index import file_format
@@ -20,6 +21,9 @@ from semantic_media_search.search.recall import choose_ef, recall_by_distance
 from vectors import clustered, like_clip, unit
 
 FORMAT_1 = Path(__file__).parents[1] / "data" / "hnsw_format_1.bin"
+"""A file of the first ones: without `fitted`, nothing deleted."""
+GROWN = FORMAT_1.with_name("hnsw_format_1_grown.bin")
+"""What `kept_index` writes."""
 
 
 def build(rows, m: int = 8, ef: int = 60, threads: int = 1) -> HNSWIndex:
@@ -121,6 +125,27 @@ def test_a_file_of_format_1_loads_for_ever() -> None:
     index.verify()
     assert (len(index), index.m, index.ef_construction, index.fingerprint) == (40, 4, 20, "format 1")
     assert [index.search(rows[number], 1)[0][0] for number in range(40)] == list(range(40))
+
+
+def test_a_grown_file_of_format_1_with_deleted_rows_loads_for_ever(tmp_path: Path) -> None:
+    index = HNSWIndex.load(GROWN, kept_index.ROWS)
+    index.verify()
+    assert (len(index), index.m, index.ef_construction, index.seed) == (kept_index.COUNT, 4, 30, 5)
+    assert (index.fingerprint, index.deleted_count) == ("format 1, grown", len(kept_index.DELETED))
+    index.save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == GROWN.read_bytes()
+    exact = BruteForceIndex(kept_index.ROWS[: kept_index.COUNT])
+    exact.mark_deleted(kept_index.DELETED)
+    for query in clustered(20, 12, seed=13):
+        found, wanted = index.search(query, 5, ef=kept_index.COUNT), exact.search(query, 5)
+        assert [node for node, _ in found] == [node for node, _ in wanted]
+        assert [cosine for _, cosine in found] == pytest.approx([cosine for _, cosine in wanted], abs=1e-6)
+    codes = index._codes
+    index.add(kept_index.ROWS[: 2 * kept_index.FITTED - 1])
+    np.testing.assert_array_equal(index._codes[: len(codes)], codes)
+    index.add(kept_index.ROWS)
+    assert not np.array_equal(index._codes[: len(codes)], codes), "doubled since, and so fitted anew"
+    assert index.deleted_count == len(kept_index.DELETED)
 
 
 def _found(path: Path, data: bytes) -> bool:
@@ -308,7 +333,8 @@ def test_built_and_loaded_indexes_share_compiled_code(tmp_path: Path) -> None:
         "import numpy as np\n"
         "from vectors import clustered\n"
         "from semantic_media_search.index.hnsw import HNSWIndex\n"
-        "from semantic_media_search.index.search import search_graph, search_many, search_scan\n"
+        "from semantic_media_search.index.allowed import list_nodes\n"
+        "from semantic_media_search.index.search import scan_many, search_many\n"
         "rows = clustered(200, 8)\n"
         "rows.tofile(sys.argv[1] + '/rows')\n"
         "mapped = np.memmap(sys.argv[1] + '/rows', np.float32, 'r', shape=rows.shape)\n"
@@ -323,8 +349,8 @@ def test_built_and_loaded_indexes_share_compiled_code(tmp_path: Path) -> None:
         "        for queries in (rows, mapped):\n"
         "            index.search(queries[0], 3)\n"
         "            for allowed in (None, ~few, few):\n"
-        "                index.search_batch(queries, 3, allowed=allowed)\n"
-        "print(*(len(kernel.signatures) for kernel in (search_graph, search_many, search_scan)))\n"
+        "                index.search_batch(queries, 3, 3, allowed=allowed)\n"
+        "print(*(len(kernel.signatures) for kernel in (search_many, scan_many, list_nodes)))\n"
     )
     ran = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code, str(tmp_path), *sys.path],

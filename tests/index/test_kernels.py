@@ -5,18 +5,18 @@ import pytest
 
 import naive_index as naive
 from semantic_media_search.index import codes as coding
+from semantic_media_search.index.allowed import nodes_of
 from semantic_media_search.index.build import _BATCH_LIMIT, _BATCH_SHARE
 from semantic_media_search.index.hnsw import HNSWIndex
-from semantic_media_search.index.instructions import dot, plain_dot
+from semantic_media_search.index.instructions import dot, plain_dot, query_dot
 from semantic_media_search.index.jit import JIT_DISABLED
 from semantic_media_search.index.link import select_neighbors
-from semantic_media_search.index.pool import cost_of, insert, node_of, pack
-from semantic_media_search.index.search import exact_cosine, rank, search_scan
-from semantic_media_search.index.walk import EXPANDED_TOGETHER, beam, cost, descend
+from semantic_media_search.index.pool import cost_of, insert, merge, node_of, pack
+from semantic_media_search.index.search import BY_VECTOR, exact_cosine, rank, search_scan
+from semantic_media_search.index.walk import EXPANDED_TOGETHER, MERGED_FROM, beam, cost, descend
 from vectors import clustered
 
-NO_NORMS = np.empty(0, np.int32)
-COUNT = 90 if JIT_DISABLED else 300
+COUNT = 110 if JIT_DISABLED else 300
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +35,15 @@ def test_the_processors_dot_product_is_the_plain_one(stride: int) -> None:
         assert dot(codes, row, weights) == plain_dot(codes, row, weights) == naive.dot(codes[row], weights)
     codes[0], weights[:] = 255, -128  # the largest sum there is
     assert dot(codes, 0, weights) == plain_dot(codes, 0, weights) == -128 * 255 * stride
+
+
+@pytest.mark.parametrize("pair", [(64, 64), (-64, -64), (127, 1), (1, -127), (-128, 0), (100, -28)])
+def test_a_query_that_is_multiplied_faster_gives_the_same_sums(pair: tuple[int, int]) -> None:
+    codes = np.random.default_rng(0).integers(0, 256, (20, 128)).astype(np.uint8)
+    codes[0] = 255
+    weights = np.tile(np.array(pair, np.int8), 64)
+    for row in range(20):
+        assert query_dot(codes, row, weights) == plain_dot(codes, row, weights)
 
 
 def test_keys_sort_by_cost_then_node() -> None:
@@ -74,6 +83,31 @@ def test_the_pool_keeps_the_best_in_order() -> None:
         assert pool[:size].tolist() == held
 
 
+def test_merging_keys_is_putting_them_in_one_by_one() -> None:
+    random = np.random.default_rng(1)
+    for capacity, size, count in ((8, 0, 3), (8, 8, 5), (8, 5, 12), (8, 8, 0), (3, 2, 4), (6, 3, 3)):
+        for _ in range(20):
+            keys = 2 * random.permutation(40)[: size + count].astype(np.int64)
+            pool = np.zeros(capacity + 1, np.int64)
+            pool[:size], more = np.sort(keys[:size]), np.sort(keys[size:])
+            first, held = merge(pool, size, capacity, more, count)
+            best = sorted(keys.tolist())[:capacity]
+            assert pool[:held].tolist() == best
+            assert pool[capacity] == 0, "nothing is written beyond the pool"
+            places = [place for place, key in enumerate(best) if key in more]
+            assert first == (places[0] if places else capacity)
+
+
+def test_listing_nodes_is_flatnonzero() -> None:
+    random = np.random.default_rng(2)
+    for count in (0, 1, 7, 8, 9, 64, 203):
+        for share in (0.0, 0.02, 0.5, 1.0):
+            mask = random.random(count + 3) < share
+            for held in (mask[:count], mask[3:], np.repeat(mask[:count], 2)[::2]):
+                found = nodes_of(held, int(np.count_nonzero(held)))
+                assert found.tolist() == np.flatnonzero(held).tolist()
+
+
 def test_codes_keep_directions_and_cut_nothing_much() -> None:
     rows = clustered(500, 20)
     centre, scale = coding.fit(rows)
@@ -88,27 +122,43 @@ def test_codes_keep_directions_and_cut_nothing_much() -> None:
     assert norms.tolist() == ((codes.astype(int) - 128) ** 2).sum(axis=1).tolist()
 
 
-def test_the_beam_is_algorithm_2(index: HNSWIndex) -> None:
+@pytest.mark.parametrize("ef", [16, MERGED_FROM])
+def test_the_beam_is_algorithm_2(index: HNSWIndex, ef: int) -> None:
+    assert ef < COUNT
     graph, codes = index._graph, index._codes
     weights = np.zeros(codes.shape[1], np.int8)
     for query in clustered(10, 20, seed=3):
         coding.quantise_query(query, weights)
-        pool = np.zeros(16, np.int64)
-        pool[0] = pack(cost(codes, NO_NORMS, graph.entry, weights), graph.entry)
+        pool = np.zeros(ef, np.int64)
+        pool[0] = pack(cost(codes, None, graph.entry, weights), graph.entry)
         visited = np.zeros(COUNT, np.uint8)
         visited[graph.entry] = 1
-        fresh = np.empty(EXPANDED_TOGETHER * graph.links.shape[1], np.int32)
+        room = EXPANDED_TOGETHER * graph.links.shape[1]
+        fresh, better = np.empty(room, np.int32), np.empty(room, np.int64)
         size = beam(
-            codes, NO_NORMS, graph.links, graph.offsets, 0, weights, pool, 1, 16, visited, np.uint8(1), fresh
+            codes,
+            None,
+            graph.links,
+            graph.offsets,
+            0,
+            weights,
+            pool,
+            1,
+            ef,
+            visited,
+            np.uint8(1),
+            fresh,
+            better,
         )
         found = [int(node_of(key)) for key in pool[:size]]
-        assert found == naive.beam(codes, graph.links, weights, graph.entry, 16)
+        assert found == naive.beam(codes, graph.links, weights, graph.entry, ef)
 
 
 def test_choosing_neighbors_is_algorithm_4(index: HNSWIndex) -> None:
     codes, norms = index._codes, index._norms
     values = codes.astype(np.int64) - 128
-    weights, other = np.zeros(codes.shape[1], np.int8), np.zeros(codes.shape[1], np.int8)
+    weights = np.zeros(codes.shape[1], np.int8)
+    kept_weights, sums = np.zeros((6, codes.shape[1]), np.int8), np.zeros(6, np.int64)
     for node in range(0, COUNT, 17):
         apart = ((values - values[node]) ** 2).sum(axis=1)
         nearest = [int(n) for n in np.lexsort((np.arange(COUNT), apart)) if n != node][:40]
@@ -117,16 +167,19 @@ def test_choosing_neighbors_is_algorithm_4(index: HNSWIndex) -> None:
         pool = np.array([pack(cost(codes, norms, n, weights), n) for n in nearest])
         row = np.full(10, -7, np.int32)
         own_norm = np.int64(norms[node]) + 256 * total
-        count = select_neighbors(codes, norms, own_norm, pool, len(pool), 6, other, row)
+        count = select_neighbors(codes, norms, own_norm, pool, len(pool), 6, kept_weights, sums, row)
         assert row[:count].tolist() == naive.select_neighbors(codes, node, nearest, 6)
         assert (row[count:] == -1).all()
 
 
 def test_a_query_becomes_whole_numbers(index: HNSWIndex) -> None:
     weights = np.full(64, 7, np.int8)
-    for query in clustered(20, 20, seed=6):
+    queries = clustered(20, 20, seed=6)
+    queries[0, 3] = 3  # as an outlier dimension of CLIP's is
+    for query in (*queries, queries[1, :19], queries[1, :1]):
         coding.quantise_query(query, weights)
         assert weights.tolist() == naive.quantise_query(query, 64)
+        assert 126 <= np.abs(weights.astype(int)).reshape(-1, 2).sum(axis=1).max() <= 128
 
 
 def test_the_descent_is_greedy(index: HNSWIndex) -> None:
@@ -136,9 +189,7 @@ def test_the_descent_is_greedy(index: HNSWIndex) -> None:
     for query in clustered(30, 20, seed=7):
         coding.quantise_query(query, weights)
         for bottom in range(graph.top + 1):
-            found = descend(
-                codes, NO_NORMS, graph.upper, graph.offsets, weights, graph.entry, graph.top, bottom
-            )
+            found = descend(codes, None, graph.upper, graph.offsets, weights, graph.entry, graph.top, bottom)
             expected = naive.descend(
                 graph, lambda node: -naive.dot(codes[node], weights), graph.entry, graph.top, bottom
             )
@@ -170,16 +221,21 @@ def test_a_search_is_algorithm_5(index: HNSWIndex) -> None:
             assert ids[0].tolist() == [node for node, _ in expected]
 
 
-def test_a_scan_compares_all_that_is_allowed(index: HNSWIndex) -> None:
+@pytest.mark.parametrize("limit", [5, 30])
+def test_a_scan_compares_all_that_is_allowed(index: HNSWIndex, limit: int) -> None:
     codes, rows = index._codes, index.embeddings
     weights = np.zeros(codes.shape[1], np.int8)
-    pool, nodes = np.empty(30, np.int64), np.empty(30, np.int64)
+    pool, nodes = np.empty(limit, np.int64), np.empty(limit, np.int64)
     ids, cosines = np.empty(5, np.int64), np.empty(5, np.float32)
-    for number, query in enumerate(clustered(8, 20, seed=10)):
-        allowed = np.flatnonzero(np.arange(COUNT) % (number + 2) == 0)
-        count = search_scan(codes, rows, query, weights, 5, 30, allowed, pool, nodes, ids, cosines)
-        expected = naive.scan(codes, rows, query, allowed.tolist(), 5, 30)
+    compared_by = set()
+    for step, query in zip((1, 2, 3, 5, 9, 20, 40), clustered(7, 20, seed=10), strict=True):
+        allowed = np.arange(0, COUNT, step)
+        by_code = len(allowed) > BY_VECTOR * limit
+        compared_by.add(by_code)
+        count = search_scan(codes, rows, query, weights, 5, limit, allowed, pool, nodes, ids, cosines)
+        expected = naive.scan(codes, rows, query, allowed.tolist(), 5, limit if by_code else len(allowed))
         assert ids[:count].tolist() == [node for node, _ in expected]
+    assert compared_by == {False, True}
 
 
 def test_a_graph_is_linked_by_algorithm_1() -> None:

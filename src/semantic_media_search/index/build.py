@@ -27,8 +27,10 @@ class _Scratch:
     visited: U8
     pool: I64
     fresh: I32
+    better: I64
     weights: np.ndarray[tuple[int], np.dtype[np.int8]]
-    other: np.ndarray[tuple[int], np.dtype[np.int8]]
+    kept_weights: np.ndarray[tuple[int, int], np.dtype[np.int8]]
+    sums: I64
     epoch: int = 0
 
 
@@ -48,8 +50,10 @@ class Builder:
                 np.zeros(len(graph), np.uint8),
                 np.zeros(room, np.int64),
                 np.zeros(EXPANDED_TOGETHER * width, np.int32),
+                np.zeros(EXPANDED_TOGETHER * width, np.int64),
                 np.zeros(stride, np.int8),
-                np.zeros(stride, np.int8),
+                np.zeros((width, stride), np.int8),
+                np.zeros(width, np.int64),
             )
             for _ in range(self._threads)
         ]
@@ -77,8 +81,8 @@ class Builder:
         def find(scratch: _Scratch, first: int, last: int) -> None:
             scratch.epoch = find_links(
                 self._codes, self._norms, graph.links, graph.upper, graph.offsets, graph.levels, graph.entry,
-                graph.top, first, last, self._ef, scratch.weights, scratch.other, scratch.pool, scratch.visited,
-                scratch.epoch, scratch.fresh,
+                graph.top, first, last, self._ef, scratch.weights, scratch.kept_weights, scratch.sums,
+                scratch.pool, scratch.visited, scratch.epoch, scratch.fresh, scratch.better,
             )  # fmt: skip
 
         self._share(pool, start, end, _NODES_A_TASK, find)
@@ -108,7 +112,7 @@ class Builder:
         def take(scratch: _Scratch, first: int, last: int) -> None:
             take_links(
                 self._codes, self._norms, links, owners, target[firsts], source, bounds, first, last,
-                scratch.weights, scratch.other, scratch.pool,
+                scratch.weights, scratch.kept_weights, scratch.sums, scratch.pool,
             )  # fmt: skip
 
         self._share(pool, 0, len(firsts), 8 * _NODES_A_TASK, take)

@@ -10,19 +10,18 @@ from semantic_media_search.errors import QueryError, VectorError
 from semantic_media_search.records import F32, I64, BoolMask
 
 
-def check_search(queries: F32, k: int, ef: int, dim: int) -> None:
-    """Refuse queries, float32 [D] or [Q, D], that have no direction, and numbers of answers below one."""
+def check_numbers(queries: npt.NDArray[Any], k: int, ef: int, dim: int) -> None:
+    """Refuse numbers of answers below one, and queries of other dimensions."""
     if k < 1 or ef < 1:
         raise QueryError(f"k is {k} and ef is {ef}; both must be at least 1")
     if queries.shape[-1] != dim:
         raise VectorError(f"the query has {queries.shape[-1]} dimensions, the index {dim}")
-    # Plain comparisons for one query: numpy's own cost as much as a tenth of the search.
-    if queries.ndim == 1:
-        usable = 0.0 < float(np.dot(queries, queries)) < np.inf
-    else:
-        squares = np.einsum("ij,ij->i", queries, queries)
-        usable = bool(np.all((squares > 0) & (squares < np.inf)))
-    if not usable:
+
+
+def check_direction(queries: F32) -> None:
+    """Refuse queries, float32 [D] or [Q, D], that are zero or not finite."""
+    squares = np.einsum("...j,...j->...", queries, queries)
+    if not np.all((squares > 0) & (squares < np.inf)):
         raise VectorError("a query is zero or not finite; it needs a direction")
 
 

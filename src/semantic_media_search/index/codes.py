@@ -57,10 +57,15 @@ def encode(embeddings: F32, centre: F32, scale: float, out: U8, start: int, stop
 
 @kernel
 def quantise_query(query, weights):
-    """Fill `weights`, int8 [stride], from a query, float32 [D]: the largest value becomes 127."""
+    """Fill `weights`, int8 [stride], from a query, float32 [D], as `query_dot` takes them.
+
+    The largest sum of two neighbors' sizes becomes 127, by rounding at most 128.
+    """
     largest = np.float32(0)
-    for i in range(query.shape[0]):
-        largest = max(largest, abs(query[i]))
+    for i in range(0, query.shape[0] - 1, 2):
+        largest = max(largest, abs(query[i]) + abs(query[i + 1]))
+    if query.shape[0] % 2:
+        largest = max(largest, abs(query[-1]))
     factor = np.float32(127) / largest if largest > 0 else np.float32(0)
     for i in range(query.shape[0]):
         weights[i] = np.int8(np.rint(query[i] * factor))

@@ -15,13 +15,20 @@ import numpy as np
 from semantic_media_search.errors import IndexFormatError, VectorError
 from semantic_media_search.index import codes as coding
 from semantic_media_search.index import file_format, storage
+from semantic_media_search.index.allowed import Answerable, nodes_of
 from semantic_media_search.index.build import Builder
-from semantic_media_search.index.checks import check_allowed, check_dimensions, check_search, checked_ids
+from semantic_media_search.index.checks import (
+    check_allowed,
+    check_dimensions,
+    check_direction,
+    check_numbers,
+    checked_ids,
+)
 from semantic_media_search.index.graph import I32, Graph, empty_graph, grown
 from semantic_media_search.index.invariants import check_rules
 from semantic_media_search.index.pool import NODE_LIMIT
-from semantic_media_search.index.scratch import ScratchPool
-from semantic_media_search.index.search import reranked, search_graph, search_many, search_scan
+from semantic_media_search.index.scratch import Scratch, ScratchPool
+from semantic_media_search.index.search import reranked, scan_many, search_many, squared_length
 from semantic_media_search.records import F32, I64, U8, BoolMask
 
 logger = logging.getLogger(__name__)
@@ -32,8 +39,8 @@ _DIM_LIMIT = 16_384
 """Above 26,296 dimensions the largest cost of two rows would no longer fit the 32 bits that a candidate has for it."""
 _NORM_TOLERANCE = 1e-3
 _CHECK_ROWS = 8192
-_SCAN_SHARE = 60
-"""A scan of n allowed rows costs n; a walk that finds as many among N costs about 60 ef N / n of the same."""
+_SCAN_SHARE = 40
+"""A scan of n allowed rows costs n; a walk that finds as many among N costs about 40 ef N / n of the same."""
 _NOTHING_BLOCKED: U8 = np.empty(0, np.uint8)
 _NOTHING_BLOCKED.flags.writeable = False
 
@@ -205,50 +212,42 @@ class HNSWIndex:
         input.
         """
         check_dimensions(query_vec, 1, self.dim)
-        count = len(self)
-        k = min(k, max(1, count))
-        if allowed is None and self._deleted == 0 and count and query_vec.dtype == np.float32:
-            check_search(query_vec, k, ef, self.dim)
-            return self._walk(_of_one_type(query_vec), k, min(max(ef, k), count))
-        row_ids, row_cosines = self.search_batch(query_vec[np.newaxis], k, ef, 1, allowed)
-        found = int(np.count_nonzero(row_ids[0] >= 0))
-        return list(zip(row_ids[0, :found].tolist(), row_cosines[0, :found].tolist(), strict=True))
+        k = min(k, max(1, len(self)))
+        check_numbers(query_vec, k, ef, self.dim)
+        query = _of_one_type(query_vec)
+        if not 0 < squared_length(query) < np.inf:  # numpy's own sum costs as much as a tenth of the search
+            check_direction(query)
+        answerable = self._answerable(allowed, max(ef, k))
+        k = min(k, answerable.total)
+        if k == 0:
+            return []
+        scratch = self._scratch.take(k)
+        self._answer(query[np.newaxis], k, ef, answerable, scratch, scratch.ids, scratch.cosines)
+        answer = list(zip(scratch.ids.tolist()[0], scratch.cosines.tolist()[0], strict=True))
+        self._scratch.give(scratch)
+        return answer
 
     def search_batch(
         self, queries: F32, k: int, ef: int = DEFAULT_EF, threads: int = 1, allowed: BoolMask | None = None
     ) -> tuple[I64, F32]:
         """As `search`, for queries float32 [Q, dim]: ids int64 [Q, k], -1 where none, cosines float32 [Q, k]."""
         check_dimensions(queries, 2, self.dim)
+        check_numbers(queries, k, ef, self.dim)
         queries = _of_one_type(queries)
-        check_search(queries, k, ef, self.dim)
+        check_direction(queries)
         ids = np.full((len(queries), k), -1, np.int64)
         cosines = np.zeros((len(queries), k), np.float32)
-        blocked, left = self._block(allowed)
-        top = min(k, left)
+        answerable = self._answerable(allowed, max(ef, k))
+        top = min(k, answerable.total)
         if top == 0 or len(queries) == 0:
             return ids, cosines
-        if left * left <= _SCAN_SHARE * max(ef, k) * len(self) and left < len(self):
-            nodes = np.flatnonzero(blocked == 0)
-            _share(
-                lambda a, b: self._scan(queries[a:b], nodes, top, ids[a:b], cosines[a:b]),
-                0,
-                len(queries),
-                threads,
-            )
-            return ids, cosines
-        wide = min(len(self), -(-max(ef, k) * len(self) // left))
-        _share(
-            lambda a, b: self._walk_many(queries, a, b, top, wide, blocked, ids, cosines),
-            0,
-            len(queries),
-            threads,
-        )
-        short = np.flatnonzero(ids[:, top - 1] < 0)
-        if short.size:  # a walk may end before it has met as many allowed rows as there are
-            nodes = np.flatnonzero(blocked == 0) if len(blocked) else np.arange(len(self))
-            some_ids, some_cosines = ids[short], cosines[short]
-            self._scan(queries[short], nodes, top, some_ids, some_cosines)
-            ids[short], cosines[short] = some_ids, some_cosines
+
+        def answer(a: int, b: int) -> None:
+            scratch = self._scratch.take(0)
+            self._answer(queries[a:b], top, ef, answerable, scratch, ids[a:b], cosines[a:b])
+            self._scratch.give(scratch)
+
+        _share(answer, 0, len(queries), threads)
         return ids, cosines
 
     def comparisons(self, query_vec: F32, k: int, ef: int = DEFAULT_EF) -> int:
@@ -262,48 +261,54 @@ class HNSWIndex:
         self._scratch.give(scratch)
         return compared
 
-    def _block(self, allowed: BoolMask | None) -> tuple[U8, int]:
-        """Which nodes are no answers (uint8 [N], or empty where all are), and how many are."""
+    def _answerable(self, allowed: BoolMask | None, ef: int) -> Answerable:
+        count = len(self)
+        enough = _SCAN_SHARE * ef * count
         if allowed is None:
-            return self._blocked, len(self) - self._deleted
-        check_allowed(allowed, len(self))
-        blocked = np.logical_not(allowed).view(np.uint8)
-        if self._deleted:
-            blocked = blocked | self._blocked
-        return _read_only(blocked), len(self) - int(np.count_nonzero(blocked))
+            left = count - self._deleted
+            if self._deleted == 0 or left * left > enough:
+                return Answerable(left, None, self._blocked)
+            allowed = self._blocked == 0
+        else:
+            check_allowed(allowed, count)
+            if self._deleted:
+                allowed = np.greater(allowed.view(np.uint8), self._blocked)
+            left = int(np.count_nonzero(allowed))
+        if left * left <= enough:
+            return Answerable(left, nodes_of(allowed, left), _NOTHING_BLOCKED)
+        return Answerable(left, None, _read_only(np.logical_not(allowed).view(np.uint8)))
 
-    def _walk(self, query: F32, k: int, ef: int) -> list[tuple[int, float]]:
-        graph, scratch = self._graph, self._scratch.take(max(ef, reranked(k)), k)
-        ids, cosines = scratch.ids, scratch.cosines
-        found = search_graph(
-            self._codes, graph.links, graph.upper, graph.offsets, graph.entry, graph.top, self.embeddings, query,
-            scratch.weights, k, ef, _NOTHING_BLOCKED, scratch.pool, scratch.visited, scratch.next_epoch(),
-            scratch.fresh, scratch.nodes, ids, cosines,
-        )  # fmt: skip
-        answer = list(zip(ids[:found].tolist(), cosines[:found].tolist(), strict=True))
-        self._scratch.give(scratch)
-        return answer
-
-    def _walk_many(
-        self, queries: F32, start: int, stop: int, k: int, ef: int, blocked: U8, ids: I64, cosines: F32
+    def _answer(
+        self, queries: F32, k: int, ef: int, answerable: Answerable, scratch: Scratch, ids: I64, cosines: F32
     ) -> None:
-        graph, scratch = self._graph, self._scratch.take(max(ef, reranked(k)))
-        scratch.epoch = search_many(
+        """Fill `ids` and `cosines`, both [Q, >= k], with the k best of each query; there are as many."""
+        left, nodes, blocked = answerable
+        if nodes is not None:
+            self._scan(queries, k, nodes, scratch, ids, cosines)
+            return
+        graph, wide = self._graph, max(ef, k)
+        if left < len(blocked):
+            wide = -(-wide * len(blocked) // left)
+        wide = min(wide, len(self.embeddings))
+        scratch.make_room(wide)
+        scratch.epoch, full = search_many(
             self._codes, graph.links, graph.upper, graph.offsets, graph.entry, graph.top, self.embeddings, queries,
-            start, stop, scratch.weights, k, ef, blocked, scratch.pool, scratch.visited, scratch.epoch,
-            scratch.fresh, scratch.nodes, ids, cosines,
+            scratch.weights, k, wide, blocked, scratch.pool, scratch.visited, scratch.epoch, scratch.fresh,
+            scratch.better, scratch.nodes, ids, cosines,
         )  # fmt: skip
-        self._scratch.give(scratch)
+        if full < len(queries):  # a walk may end before it has met as many allowed rows as there are
+            nodes = np.flatnonzero(blocked == 0) if len(blocked) else np.arange(len(self))
+            for number in np.flatnonzero(ids[:, k - 1] < 0).tolist():
+                one = slice(number, number + 1)
+                self._scan(queries[one], k, nodes, scratch, ids[one], cosines[one])
 
-    def _scan(self, queries: F32, nodes: I64, k: int, ids: I64, cosines: F32) -> None:
+    def _scan(self, queries: F32, k: int, nodes: I64, scratch: Scratch, ids: I64, cosines: F32) -> None:
         limit = min(len(nodes), 2 * reranked(k))
-        scratch = self._scratch.take(limit)
-        for number, query in enumerate(queries):
-            search_scan(
-                self._codes, self.embeddings, query, scratch.weights, k, limit, nodes, scratch.pool, scratch.nodes,
-                ids[number], cosines[number],
-            )  # fmt: skip
-        self._scratch.give(scratch)
+        scratch.make_room(limit)
+        scan_many(
+            self._codes, self.embeddings, queries, scratch.weights, k, limit, nodes, scratch.pool, scratch.nodes,
+            ids, cosines,
+        )  # fmt: skip
 
     # keeping
 

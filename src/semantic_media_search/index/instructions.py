@@ -3,6 +3,8 @@
 Each has a plain twin, taken where the processor lacks the instruction or nothing is compiled.
 """
 
+from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -15,8 +17,8 @@ from numba.extending import intrinsic
 from semantic_media_search.index.jit import JIT_DISABLED, kernel
 
 _BYTE, _HALF, _WORD, _LONG = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
-_LANES = ir.VectorType(_WORD, 16)
-_BYTES16, _HALVES16, _WORDS8 = ir.VectorType(_BYTE, 16), ir.VectorType(_HALF, 16), ir.VectorType(_WORD, 8)
+_BYTES16, _BYTES32 = ir.VectorType(_BYTE, 16), ir.VectorType(_BYTE, 32)
+_HALVES16, _WORDS8, _WORDS16 = ir.VectorType(_HALF, 16), ir.VectorType(_WORD, 8), ir.VectorType(_WORD, 16)
 STEP = 64
 """Bytes that one step of the dot product takes; rows are padded to whole steps."""
 
@@ -55,38 +57,61 @@ def _prefetch(typing_context: Any, address: Any) -> Any:  # noqa: ARG001 - the d
     return types.void(types.uintp), generate
 
 
+def _summed(builder: Any, length: Any, sums: int, kind: Any, term: Callable[[Any, int, Any], Any]) -> Any:
+    """The total, int32, of vectors that are summed up in a loop over `length` bytes, STEP at a time.
+
+    `term(offset, number, total)` gives what each of the `sums` running totals, of type `kind`, becomes in one step.
+    """
+    add_up = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(_WORD, [kind]), f"llvm.vector.reduce.add.v{kind.count}i32"
+    )
+    before = builder.block
+    loop, after = builder.append_basic_block("dot"), builder.append_basic_block("dot_done")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    offset = builder.phi(_LONG)
+    offset.add_incoming(ir.Constant(_LONG, 0), before)
+    totals = [builder.phi(kind) for _ in range(sums)]
+    summed = []
+    for number, total in enumerate(totals):
+        total.add_incoming(ir.Constant(kind, [0] * kind.count), before)
+        summed.append(term(offset, number, total))
+        total.add_incoming(summed[-1], loop)
+    following = builder.add(offset, ir.Constant(_LONG, STEP))
+    offset.add_incoming(following, loop)
+    builder.cbranch(builder.icmp_signed("<", following, length), loop, after)
+    builder.position_at_end(after)
+    return builder.call(add_up, [reduce(builder.add, summed)])
+
+
+def _loaded(builder: Any, base: Any, offset: Any, further: int, kind: Any) -> Any:
+    """The vector at an address, an offset and so many bytes further, aligned or not."""
+    place = builder.add(builder.add(base, offset), ir.Constant(_LONG, further))
+    value = builder.load(builder.inttoptr(place, kind.as_pointer()))
+    value.align = 1
+    return value
+
+
+def _instruction(builder: Any, name: str, result: Any, taken: list[Any]) -> Callable[..., Any]:
+    """One of the processor's own instructions, by LLVM's name."""
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, taken), name)
+    return lambda *values: builder.call(function, values)
+
+
 @intrinsic
 def _vnni_dot(typing_context: Any, codes: Any, weights: Any, length: Any) -> Any:  # noqa: ARG001
     """Dot product of `length` unsigned and signed bytes at two addresses: `vpdpbusd`, 64 at a time."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
         codes, weights, length = arguments
-        module = builder.module
-        multiply = cgutils.get_or_insert_function(
-            module, ir.FunctionType(_LANES, [_LANES] * 3), "llvm.x86.avx512.vpdpbusd.512"
-        )
-        add_up = cgutils.get_or_insert_function(
-            module, ir.FunctionType(_WORD, [_LANES]), "llvm.vector.reduce.add.v16i32"
-        )
-        before = builder.block
-        loop, after = builder.append_basic_block("dot"), builder.append_basic_block("dot_done")
-        builder.branch(loop)
-        builder.position_at_end(loop)
-        offset, total = builder.phi(_LONG), builder.phi(_LANES)
-        offset.add_incoming(ir.Constant(_LONG, 0), before)
-        total.add_incoming(ir.Constant(_LANES, [0] * 16), before)
-        loaded = []
-        for base in (codes, weights):
-            value = builder.load(builder.inttoptr(builder.add(base, offset), _LANES.as_pointer()))
-            value.align = 1
-            loaded.append(value)
-        summed = builder.call(multiply, [total, *loaded])
-        following = builder.add(offset, ir.Constant(_LONG, STEP))
-        offset.add_incoming(following, loop)
-        total.add_incoming(summed, loop)
-        builder.cbranch(builder.icmp_signed("<", following, length), loop, after)
-        builder.position_at_end(after)
-        return builder.call(add_up, [summed])
+        multiply = _instruction(builder, "llvm.x86.avx512.vpdpbusd.512", _WORDS16, [_WORDS16] * 3)
+
+        def term(offset: Any, number: int, total: Any) -> Any:  # noqa: ARG001 - a step is one instruction
+            return multiply(
+                total, *(_loaded(builder, base, offset, 0, _WORDS16) for base in (codes, weights))
+            )
+
+        return _summed(builder, length, 1, _WORDS16, term)
 
     return types.int32(types.uintp, types.uintp, types.intp), generate
 
@@ -100,37 +125,35 @@ def _avx2_dot(typing_context: Any, codes: Any, weights: Any, length: Any) -> Any
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
         codes, weights, length = arguments
-        module = builder.module
-        multiply = cgutils.get_or_insert_function(
-            module, ir.FunctionType(_WORDS8, [_HALVES16] * 2), "llvm.x86.avx2.pmadd.wd"
-        )
-        add_up = cgutils.get_or_insert_function(
-            module, ir.FunctionType(_WORD, [_WORDS8]), "llvm.vector.reduce.add.v8i32"
-        )
-        before = builder.block
-        loop, after = builder.append_basic_block("dot"), builder.append_basic_block("dot_done")
-        builder.branch(loop)
-        builder.position_at_end(loop)
-        offset = builder.phi(_LONG)
-        offset.add_incoming(ir.Constant(_LONG, 0), before)
-        totals = [builder.phi(_WORDS8) for _ in range(STEP // 16)]
-        summed = []
-        for part, total in enumerate(totals):
-            total.add_incoming(ir.Constant(_WORDS8, [0] * 8), before)
-            place = builder.add(offset, ir.Constant(_LONG, 16 * part))
-            wide = []
-            for base, widen in ((codes, builder.zext), (weights, builder.sext)):
-                value = builder.load(builder.inttoptr(builder.add(base, place), _BYTES16.as_pointer()))
-                value.align = 1
-                wide.append(widen(value, _HALVES16))
-            summed.append(builder.add(total, builder.call(multiply, wide)))
-            total.add_incoming(summed[-1], loop)
-        following = builder.add(offset, ir.Constant(_LONG, STEP))
-        offset.add_incoming(following, loop)
-        builder.cbranch(builder.icmp_signed("<", following, length), loop, after)
-        builder.position_at_end(after)
-        one, two, three, four = summed
-        return builder.call(add_up, [builder.add(builder.add(one, two), builder.add(three, four))])
+        multiply = _instruction(builder, "llvm.x86.avx2.pmadd.wd", _WORDS8, [_HALVES16] * 2)
+
+        def term(offset: Any, number: int, total: Any) -> Any:
+            row = builder.zext(_loaded(builder, codes, offset, 16 * number, _BYTES16), _HALVES16)
+            query = builder.sext(_loaded(builder, weights, offset, 16 * number, _BYTES16), _HALVES16)
+            return builder.add(total, multiply(row, query))
+
+        return _summed(builder, length, STEP // 16, _WORDS8, term)
+
+    return types.int32(types.uintp, types.uintp, types.intp), generate
+
+
+@intrinsic
+def _avx2_query_dot(typing_context: Any, codes: Any, weights: Any, length: Any) -> Any:  # noqa: ARG001
+    """As `_avx2_dot`, by `vpmaddubsw`, 32 bytes at a time, whose sums of two products must fit 16 bits."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        codes, weights, length = arguments
+        multiply = _instruction(builder, "llvm.x86.avx2.pmadd.ub.sw", _HALVES16, [_BYTES32] * 2)
+        widen = _instruction(builder, "llvm.x86.avx2.pmadd.wd", _WORDS8, [_HALVES16] * 2)
+        ones = ir.Constant(_HALVES16, [1] * 16)
+
+        def term(offset: Any, number: int, total: Any) -> Any:
+            pairs = multiply(
+                *(_loaded(builder, base, offset, 32 * number, _BYTES32) for base in (codes, weights))
+            )
+            return builder.add(total, widen(pairs, ones))
+
+        return _summed(builder, length, STEP // 32, _WORDS8, term)
 
     return types.int32(types.uintp, types.uintp, types.intp), generate
 
@@ -171,6 +194,8 @@ if HAS_VNNI:
         stride = codes.strides[0]
         return _vnni_dot(codes.ctypes.data + row * stride, weights.ctypes.data, weights.shape[0])  # type: ignore[call-arg]
 
+    query_dot = dot
+
 elif HAS_AVX2:
 
     @kernel
@@ -179,5 +204,13 @@ elif HAS_AVX2:
         stride = codes.strides[0]
         return _avx2_dot(codes.ctypes.data + row * stride, weights.ctypes.data, weights.shape[0])  # type: ignore[call-arg]
 
+    @kernel
+    def query_dot(codes, row, weights):
+        """As `dot`, faster, for weights of a query: sizes of two neighbors (0 and 1, 2 and 3, ...) add up to 128 at
+        most.
+        """
+        stride = codes.strides[0]
+        return _avx2_query_dot(codes.ctypes.data + row * stride, weights.ctypes.data, weights.shape[0])  # type: ignore[call-arg]
+
 else:
-    dot = plain_dot
+    dot = query_dot = plain_dot

@@ -15,11 +15,12 @@ from semantic_media_search.index.walk import beam, cost, descend, link_row
 
 
 @kernel
-def select_neighbors(codes, norms, own_norm, pool, size, limit, weights, row):
+def select_neighbors(codes, norms, own_norm, pool, size, limit, weights, sums, row):
     """Algorithm 4: of the candidates in `pool`, nearest first, keep those nearer to the node than to any kept one.
 
-    At most a quarter are copies of the node. `own_norm` is the node's, so that costs become distances. Fills
-    `row`, int32 [>= limit], with the kept nodes and -1 after them; returns how many.
+    At most a quarter are copies of the node. `own_norm` is the node's, so that costs become distances. `weights`, int8
+    [limit, stride], and `sums`, int64 [limit], are scratch for what is kept. Fills `row`, int32 [>= limit], with the
+    kept nodes and -1 after them; returns how many.
     """
     kept, copies = 0, 0
     for i in range(size):
@@ -29,15 +30,15 @@ def select_neighbors(codes, norms, own_norm, pool, size, limit, weights, row):
             if 4 * copies >= limit:
                 continue
             copies += 1
-        shift = 128 * row_weights(codes, candidate, weights)
         good = True
         for j in range(kept):
-            product = np.int64(dot(codes, row[j], weights)) - shift
+            product = np.int64(dot(codes, candidate, weights[j])) - 128 * sums[j]
             apart = np.int64(norms[candidate]) + np.int64(norms[row[j]]) - 2 * product
             if apart < from_node:
                 good = False
                 break
         if good:
+            sums[kept] = row_weights(codes, candidate, weights[kept])
             row[kept] = candidate
             kept += 1
             if kept == limit:
@@ -49,8 +50,8 @@ def select_neighbors(codes, norms, own_norm, pool, size, limit, weights, row):
 
 @kernel
 def find_links(
-    codes, norms, links, upper, offsets, levels, entry, top, start, stop, ef, weights, other, pool, visited,
-    epoch, fresh,
+    codes, norms, links, upper, offsets, levels, entry, top, start, stop, ef, weights, kept_weights, sums, pool,
+    visited, epoch, fresh, better,
 ):  # fmt: skip
     """Step one, for nodes `start` to `stop`: each finds its neighbors on every level that it has (algorithm 1).
 
@@ -75,18 +76,32 @@ def find_links(
                 pool[i] &= ~np.int64(1)
             layer = links if level == 0 else upper
             size = beam(
-                codes, norms, layer, offsets, level, weights, pool, size, ef, visited, np.uint8(epoch), fresh
+                codes,
+                norms,
+                layer,
+                offsets,
+                level,
+                weights,
+                pool,
+                size,
+                ef,
+                visited,
+                np.uint8(epoch),
+                fresh,
+                better,
             )
             row = layer[link_row(offsets, level, np.int64(node))]
             select_neighbors(
-                codes, norms, np.int64(norms[node]) + shift, pool, size, row.shape[0], other, row
+                codes, norms, np.int64(norms[node]) + shift, pool, size, row.shape[0], kept_weights, sums, row
             )
             level -= 1
     return epoch
 
 
 @kernel
-def take_links(codes, norms, links, owners, rows, sources, bounds, start, stop, weights, other, pool):
+def take_links(
+    codes, norms, links, owners, rows, sources, bounds, start, stop, weights, kept_weights, sums, pool
+):
     """Step two, for groups `start` to `stop`: a row takes in the nodes that link to it, choosing where it is full.
 
     Group g adds `sources[bounds[g]:bounds[g + 1]]` to `links[rows[g]]`; `owners` int32 gives the node of a row,
@@ -122,7 +137,9 @@ def take_links(codes, norms, links, owners, rows, sources, bounds, start, stop, 
             )
             if place < capacity:
                 size = min(size + 1, capacity)
-        select_neighbors(codes, norms, np.int64(norms[node]) + shift, pool, size, row.shape[0], other, row)
+        select_neighbors(
+            codes, norms, np.int64(norms[node]) + shift, pool, size, row.shape[0], kept_weights, sums, row
+        )
 
 
 @kernel

@@ -41,3 +41,32 @@ def insert(pool, size, capacity, key):
         place -= 1
     pool[place] = key
     return place
+
+
+@kernel
+def merge(pool, size, capacity, more, count):
+    """Put the keys `more[:count]`, in order, into their places among the best `capacity`.
+
+    Returns the place of the first of them, `capacity` where none is good enough, and how many keys the pool now
+    holds. One pass, from the end: putting them in one by one would move the others on each time.
+    """
+    last, place = size - 1, size + count - 1
+    size = min(size + count, capacity)
+    count -= 1
+    while place >= size and count >= 0:
+        if last >= 0 and pool[last] > more[count]:
+            last -= 1
+        else:
+            count -= 1
+        place -= 1
+    first = capacity
+    while count >= 0:
+        if last >= 0 and pool[last] > more[count]:
+            pool[place] = pool[last]
+            last -= 1
+        else:
+            pool[place] = more[count]
+            first = place
+            count -= 1
+        place -= 1
+    return first, size

@@ -15,27 +15,23 @@ class Scratch:
     def __init__(self, count: int, links: int, stride: int):
         self.visited: U8 = np.zeros(count, np.uint8)
         self.fresh: I32 = np.empty(EXPANDED_TOGETHER * links, np.int32)
+        self.better: I64 = np.empty(EXPANDED_TOGETHER * links, np.int64)
         self.weights = np.empty(stride, np.int8)
         self.pool: I64 = np.empty(0, np.int64)
         self.nodes: I64 = np.empty(0, np.int64)
-        self.ids: I64 = np.empty(0, np.int64)
-        self.cosines: F32 = np.empty(0, np.float32)
+        self.ids: I64 = np.empty((1, 0), np.int64)
+        self.cosines: F32 = np.empty((1, 0), np.float32)
         self.epoch = 0
 
-    def next_epoch(self) -> int:
-        """The next mark for `visited`, 1 to 255; the marks are cleared when all were used."""
-        if self.epoch == 255:
-            self.visited[:] = 0
-            self.epoch = 0
-        self.epoch += 1
-        return self.epoch
-
-    def make_room(self, candidates: int, answers: int) -> None:
-        """See to it that so many candidates and answers fit."""
+    def make_room(self, candidates: int) -> None:
+        """See to it that so many candidates fit."""
         if len(self.pool) < candidates:
             self.pool, self.nodes = np.empty(candidates, np.int64), np.empty(candidates, np.int64)
-        if len(self.ids) < answers:
-            self.ids, self.cosines = np.empty(answers, np.int64), np.empty(answers, np.float32)
+
+    def make_room_for_answers(self, answers: int) -> None:
+        """See to it that just so many answers to one query fit."""
+        if self.ids.shape[1] != answers:
+            self.ids, self.cosines = np.empty((1, answers), np.int64), np.empty((1, answers), np.float32)
 
 
 class ScratchPool:
@@ -45,13 +41,13 @@ class ScratchPool:
         self._sizes = (count, links, stride)
         self._free: deque[Scratch] = deque()
 
-    def take(self, candidates: int, answers: int = 0) -> Scratch:
-        """Scratch memory that nobody else uses; `give` it back."""
+    def take(self, answers: int) -> Scratch:
+        """Scratch memory that nobody else uses, with room for just so many answers to one query; `give` it back."""
         try:
             scratch = self._free.pop()
         except IndexError:
             scratch = Scratch(*self._sizes)
-        scratch.make_room(candidates, answers)
+        scratch.make_room_for_answers(answers)
         return scratch
 
     def give(self, scratch: Scratch) -> None:

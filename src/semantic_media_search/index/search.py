@@ -3,10 +3,15 @@
 import numpy as np
 
 from semantic_media_search.index.codes import quantise_query
-from semantic_media_search.index.instructions import dot, prefetch_row
+from semantic_media_search.index.instructions import prefetch_row, query_dot
 from semantic_media_search.index.jit import kernel, summing_kernel
 from semantic_media_search.index.pool import insert, node_of, pack
 from semantic_media_search.index.walk import beam, cost, descend
+
+BY_VECTOR = 3
+"""Up to so many times the rows that a scan ranks again by their vectors are compared by their vectors at once."""
+_ASKED_AHEAD = 24
+"""Rows of vectors that are asked for from memory before they are compared: a second-level cache holds so many."""
 
 
 @kernel
@@ -27,16 +32,27 @@ def exact_cosine(embeddings, node, query):
     return total
 
 
+@summing_kernel
+def squared_length(query):
+    """Inner product of a query, float32 [D], with itself."""
+    total = np.float32(0)
+    for i in range(query.shape[0]):
+        total += query[i] * query[i]
+    return total
+
+
 @kernel
 def rank(embeddings, query, nodes, count, k, out_ids, out_cosines):
     """The k best of `nodes[:count]` by their vectors, best first, ties by node; returns how many there are.
 
     The last line of algorithm 5, with true cosines where the paper has the walk's own distances.
     """
-    for i in range(count):
+    for i in range(min(count, _ASKED_AHEAD)):
         prefetch_row(embeddings, nodes[i])
     found = 0
     for i in range(count):
+        if i + _ASKED_AHEAD < count:
+            prefetch_row(embeddings, nodes[i + _ASKED_AHEAD])
         node = nodes[i]
         cosine = exact_cosine(embeddings, node, query)
         place = found
@@ -71,29 +87,57 @@ def gather(pool, size, blocked, limit, nodes):
 @kernel
 def search_graph(
     codes, links, upper, offsets, entry, top, embeddings, query, weights, k, ef, blocked,
-    pool, visited, epoch, fresh, nodes, out_ids, out_cosines,
+    pool, visited, epoch, fresh, better, nodes, out_ids, out_cosines,
 ):  # fmt: skip
     """K-NN-search (algorithm 5) for one query, float32 [D]; fills `out_ids` and `out_cosines`, returns how many."""
     quantise_query(query, weights)
-    none = np.empty(0, dtype=np.int32)
-    node = descend(codes, none, upper, offsets, weights, entry, top, 0)
+    node = descend(codes, None, upper, offsets, weights, entry, top, 0)
     visited[node] = np.uint8(epoch)
-    pool[0] = pack(cost(codes, none, node, weights), node)
-    size = beam(codes, none, links, offsets, 0, weights, pool, 1, ef, visited, np.uint8(epoch), fresh)
+    pool[0] = pack(cost(codes, None, node, weights), node)
+    size = beam(codes, None, links, offsets, 0, weights, pool, 1, ef, visited, np.uint8(epoch), fresh, better)
     count = gather(pool, size, blocked, reranked(k), nodes)
     return rank(embeddings, query, nodes, count, k, out_ids, out_cosines)
 
 
 @kernel
+def search_many(
+    codes, links, upper, offsets, entry, top, embeddings, queries, weights, k, ef, blocked,
+    pool, visited, epoch, fresh, better, nodes, out_ids, out_cosines,
+):  # fmt: skip
+    """`search_graph` for queries float32 [Q, D]; -1 follows the last id of a row of `out_ids`, int64 [Q, >= k].
+
+    Returns the last epoch that was used up, and how many queries have k answers.
+    """
+    full = 0
+    for i in range(queries.shape[0]):
+        if epoch == 255:
+            visited[:] = 0
+            epoch = 0
+        epoch += 1
+        found = search_graph(
+            codes, links, upper, offsets, entry, top, embeddings, queries[i], weights, k, ef, blocked,
+            pool, visited, epoch, fresh, better, nodes, out_ids[i], out_cosines[i],
+        )  # fmt: skip
+        out_ids[i, found:] = -1
+        full += found == k
+    return epoch, full
+
+
+@kernel
 def search_scan(codes, embeddings, query, weights, k, limit, allowed, pool, nodes, out_ids, out_cosines):
-    """The k best among the rows `allowed`, int64 [n]: all of them by code, the `limit` best by their vectors."""
+    """The k best among the rows `allowed`, int64 [n]: all of them by code, the `limit` best by their vectors.
+
+    Few rows are compared by their vectors at once.
+    """
+    if allowed.shape[0] <= BY_VECTOR * limit:
+        return rank(embeddings, query, allowed, allowed.shape[0], k, out_ids, out_cosines)
     quantise_query(query, weights)
     size = 0
     for i in range(allowed.shape[0]):
         if i + 8 < allowed.shape[0]:
             prefetch_row(codes, allowed[i + 8])
         node = allowed[i]
-        place = insert(pool, size, limit, pack(-np.int64(dot(codes, node, weights)), node))
+        place = insert(pool, size, limit, pack(-np.int64(query_dot(codes, node, weights)), node))
         if place < limit:
             size = min(size + 1, limit)
     count = gather(pool, size, np.empty(0, dtype=np.uint8), limit, nodes)
@@ -101,18 +145,9 @@ def search_scan(codes, embeddings, query, weights, k, limit, allowed, pool, node
 
 
 @kernel
-def search_many(
-    codes, links, upper, offsets, entry, top, embeddings, queries, start, stop, weights, k, ef, blocked,
-    pool, visited, epoch, fresh, nodes, out_ids, out_cosines,
-):  # fmt: skip
-    """`search_graph` (algorithm 5) for queries `start` to `stop`; returns the last epoch that was used up."""
-    for i in range(start, stop):
-        if epoch == 255:
-            visited[:] = 0
-            epoch = 0
-        epoch += 1
-        search_graph(
-            codes, links, upper, offsets, entry, top, embeddings, queries[i], weights, k, ef, blocked,
-            pool, visited, epoch, fresh, nodes, out_ids[i], out_cosines[i],
-        )  # fmt: skip
-    return epoch
+def scan_many(codes, embeddings, queries, weights, k, limit, allowed, pool, nodes, out_ids, out_cosines):
+    """`search_scan` for queries float32 [Q, D]; k rows are allowed at least."""
+    for i in range(queries.shape[0]):
+        search_scan(
+            codes, embeddings, queries[i], weights, k, limit, allowed, pool, nodes, out_ids[i], out_cosines[i]
+        )

@@ -1,26 +1,29 @@
 """Walking the graph: greedy descent through the upper layers, then a beam over one layer.
 
 Malkov & Yashunin 2018, algorithms 2 and 5. Costs are integers from the codes; lower is better. With `norms` a
-walk ranks by distance between codes (while building), without (an empty array) by the query's inner product.
+walk ranks by distance between codes (while building), without (None) by the query's inner product.
 """
 
 import numpy as np
 
-from semantic_media_search.index.instructions import dot, prefetch_row
+from semantic_media_search.index.instructions import dot, prefetch_row, query_dot
 from semantic_media_search.index.jit import kernel
-from semantic_media_search.index.pool import insert, node_of, pack
+from semantic_media_search.index.pool import insert, merge, node_of, pack
 
 EXPANDED_TOGETHER = 2
 """Candidates whose neighbors are asked for from memory at once: a lone node's are too few to fill the wait."""
+
+MERGED_FROM = 100
+"""From so many candidates on, what a group adds is put in order first and then merged: one by one, each would move half
+of the pool on."""
 
 
 @kernel
 def cost(codes, norms, node, weights):
     """What separates a node from the query: |u|^2 - 2 w.u between rows, -w.u from a query."""
-    product = dot(codes, node, weights)
-    if norms.shape[0]:
-        return np.int64(norms[node]) - 2 * np.int64(product)
-    return -np.int64(product)
+    if norms is None:  # decided when it is compiled
+        return -np.int64(query_dot(codes, node, weights))
+    return np.int64(norms[node]) - 2 * np.int64(dot(codes, node, weights))
 
 
 @kernel
@@ -69,11 +72,12 @@ def expand(codes, links, row, visited, epoch, fresh, count):
 
 
 @kernel
-def beam(codes, norms, links, offsets, level, weights, pool, size, ef, visited, epoch, fresh):
+def beam(codes, norms, links, offsets, level, weights, pool, size, ef, visited, epoch, fresh, better):
     """Search one layer: expand the best unexpanded of the `ef` best, until all of them are (algorithm 2).
 
     `pool`, int64 [>= ef], holds `size` keys to begin with, whose nodes are marked in `visited`; returns how many
-    it holds in the end, best first. `fresh`, int32 [EXPANDED_TOGETHER * links a row], is scratch.
+    it holds in the end, best first. `fresh`, int32, and `better`, int64, both [EXPANDED_TOGETHER * links a row], are
+    scratch.
 
     A search waits for memory above all. So the best EXPANDED_TOGETHER candidates are expanded at once, all of their
     neighbors are asked for before the first is compared, and so are the links of candidates that are likely next.
@@ -90,15 +94,20 @@ def beam(codes, norms, links, offsets, level, weights, pool, size, ef, visited, 
             cursor += 1
         if cursor < size:
             prefetch_row(links, link_row(offsets, level, node_of(pool[cursor])))
-        first = size
+        first, found = size, 0
         for i in range(count):
             key = pack(cost(codes, norms, fresh[i], weights), fresh[i])
             if size == ef and key >= pool[size - 1]:
                 continue
-            place = insert(pool, size, ef, key)
-            size = min(size + 1, ef)
-            first = min(first, place)
-            if place < cursor + EXPANDED_TOGETHER:
-                prefetch_row(links, link_row(offsets, level, np.int64(fresh[i])))
+            if ef >= MERGED_FROM:
+                insert(better, found, count, key)
+                found += 1
+            else:
+                first = min(first, insert(pool, size, ef, key))
+                size = min(size + 1, ef)
+        if found:
+            first, size = merge(pool, size, ef, better, found)
+        for place in range(first, min(size, cursor + EXPANDED_TOGETHER)):
+            prefetch_row(links, link_row(offsets, level, node_of(pool[place])))
         cursor = min(cursor, first)
     return size

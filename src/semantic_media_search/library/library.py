@@ -20,6 +20,7 @@ from semantic_media_search.library.summary import IngestSummary
 from semantic_media_search.library.view import CatalogReaders, LibraryView, require_same_model
 from semantic_media_search.library.writer import open_to_look, open_writer
 from semantic_media_search.records import IMAGE, VIDEO, ModelInfo
+from semantic_media_search.search.retriever import EXACT_BELOW
 
 if TYPE_CHECKING:
     from semantic_media_search.library.compact import CompactSummary
@@ -35,18 +36,24 @@ class Library:
     """A library in the folder `settings.library`, made on the first write.
 
     `load_encoder` turns a model's name into an encoder; it is called when words or pictures are to be encoded
-    and its last result is kept. `note` is told what a search has to wait for. Methods may be called from several
-    threads. What only writing needs, decoders among it, is imported by the methods that write: a search must not
-    wait for it.
+    and its last result is kept. `note` is told what a search has to wait for. A library of fewer rows than
+    `exact_below` is searched without its graph. Methods may be called from several threads. What only writing needs,
+    decoders among it, is imported by the methods that write: a search must not wait for it.
     """
 
     def __init__(
-        self, settings: Settings, load_encoder: EncoderLoader, *, note: Callable[[str], None] = _log.info
+        self,
+        settings: Settings,
+        load_encoder: EncoderLoader,
+        *,
+        note: Callable[[str], None] = _log.info,
+        exact_below: int = EXACT_BELOW,
     ):
         self.settings = settings
         self.paths = LibraryPaths(settings.library)
         self._load_encoder = load_encoder
         self._note = note
+        self._exact_below = exact_below
         self._readers = CatalogReaders(self.paths)
         self._lock = threading.Lock()
         self._view: LibraryView | None = None
@@ -102,6 +109,7 @@ class Library:
                     commit,
                     self.settings.ef_search,
                     self._note,
+                    self._exact_below,
                 )
             except (OSError, LibraryCorruptError):
                 # A commit that came in between may have removed the files that this one names.

@@ -74,11 +74,13 @@ class LibraryView:
         commit: Commit,
         ef: int | None = None,
         note: Callable[[str], None] = _log.info,
+        exact_below: int = EXACT_BELOW,
     ):
         """Open the commit's files; `encoder` None gives a view that can be looked at but not searched by words.
 
         `ef` is how widely the graph is searched; without it, as widely as the recall that was measured asks for.
-        `note` is told where a search must wait for the index to be compiled.
+        `note` is told where a search must wait for the index to be compiled. With fewer rows than `exact_below` the
+        graph is not opened, and all of them are compared.
 
         Raises LibraryNotFoundError where nothing has been embedded, ModelMismatchError where `encoder` is not
         the one that made the vectors.
@@ -89,7 +91,7 @@ class LibraryView:
             require_same_model(self.generation.model, encoder.info)
         folder = paths.generation(self.generation.generation)
         self.store = EmbeddingStore(folder, self.generation.rows, self.generation.model.dim)
-        self.index = self._open_index(folder)
+        self.index = self._open_index(folder, exact_below)
         self._note = note
         self._compiled: set[bool] = (
             set()
@@ -111,8 +113,8 @@ class LibraryView:
             removed=self.store.rows_of(catalog.removed_frames()),
         )
 
-    def _open_index(self, folder: Path) -> VectorIndex | None:
-        if self.generation.index_file is None or self.generation.rows < EXACT_BELOW:
+    def _open_index(self, folder: Path, exact_below: int) -> VectorIndex | None:
+        if self.generation.index_file is None or self.generation.rows < exact_below:
             return None
         from semantic_media_search.index.hnsw import HNSWIndex  # Numba is slow to import: only when needed
 

@@ -5,7 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from semantic_media_search.errors import VectorError
-from semantic_media_search.index.checks import check_allowed, check_dimensions, check_search, checked_ids
+from semantic_media_search.index.checks import (
+    check_allowed,
+    check_dimensions,
+    check_direction,
+    check_numbers,
+    checked_ids,
+)
 from semantic_media_search.records import F32, I64, BoolMask
 
 _BLOCK_BYTES = 64 << 20
@@ -78,7 +84,8 @@ class BruteForceIndex:
         dim = self.embeddings.shape[1]
         check_dimensions(queries, 2, dim)
         queries = np.ascontiguousarray(queries, np.float32)
-        check_search(queries, k, ef, dim)
+        check_numbers(queries, k, ef, dim)
+        check_direction(queries)
         if allowed is not None:
             check_allowed(allowed, len(self))
         mask = self._live if allowed is None else (allowed if self._live is None else allowed & self._live)

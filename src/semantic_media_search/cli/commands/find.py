@@ -10,11 +10,13 @@ from semantic_media_search.library import Library
 from semantic_media_search.records import SearchHit
 from semantic_media_search.search.filters import Filters, parse_time
 from semantic_media_search.search.moments import Lead, page_of_leads
+from semantic_media_search.search.retriever import EXACT_BELOW, EXACT_ONCE_BELOW
 
 
 def run_search(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
     """Print the best frames for the words: a table, JSON or paths."""
-    library = Library(settings, encoder_loader(settings, console), note=console.info)
+    exact_below = EXACT_ONCE_BELOW if arguments.ef is None else EXACT_BELOW
+    library = Library(settings, encoder_loader(settings, console), note=console.info, exact_below=exact_below)
     query = " ".join(arguments.query)
     view = library.view()
     filters = Filters(
