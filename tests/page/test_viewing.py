@@ -107,6 +107,24 @@ def test_the_heat_map_shows_and_seeks(page: Page) -> None:
     assert min(heights[8:]) > max(heights[:8])
 
 
+def test_a_film_of_six_hours_has_a_line_that_can_be_read(page: Page) -> None:
+    found = {"video_id": "x", "duration": 21_600, "points": [
+        {"frame_id": 10_000 + second, "timestamp": second, "similarity": 0.2, "frame_url": "/frame/0",
+         "strength": 0.9 if second % 200 == 77 else 0.1}
+        for second in range(21_600)
+    ]}  # fmt: skip
+    page.route("**/timeline?*", lambda route: route.fulfill(json=found))
+    open_film(page)
+    expect(page.locator(".timeline")).to_be_visible()
+    bars = page.locator(".heat rect").evaluate_all(
+        "bars => bars.map(bar => ['x', 'width', 'height'].map(name => Number(bar.getAttribute(name))))"
+    )
+    assert len(bars) <= 1000
+    assert all(-0.01 < left[0] + left[1] - right[0] < 1 for left, right in zip(bars, bars[1:], strict=False))
+    assert sum(height > 30 for *_, height in bars) == 108, "no match is averaged away"
+    assert 10 <= page.locator(".mark").count() <= 50
+
+
 def test_a_link_opens_the_very_second(page: Page, open_page: Callable[..., Page]) -> None:
     open_film(page)
     address = page.url.split("&t=")[0] + "&t=9.25"
