@@ -89,6 +89,19 @@ def test_moments_join_neighbouring_frames(client: TestClient) -> None:
     assert moments["more"] is False
 
 
+def test_a_frame_is_described_as_its_search_describes_it(client: TestClient) -> None:
+    similar = client.get("/search?q=white&k=1").json()["results"][0]["frame_id"]
+    for asked in ("q=white", f"similar={similar}", f"q=red&similar={similar}"):
+        for result in client.get(f"/search?{asked}&k=16&group=moment").json()["results"]:
+            if result["similar"]:
+                continue
+            told = client.get(f"/frame/{result['frame_id']}/info?{asked}&group=moment").json()
+            assert told.pop("similarity") == pytest.approx(result.pop("similarity"), abs=1e-6)
+            assert told.pop("strength") == pytest.approx(result.pop("strength"), abs=1e-3)
+            assert told == result
+    assert "similarity" not in client.get(f"/frame/{similar}/info").json()
+
+
 def test_pages_of_moments_join(client: TestClient) -> None:
     whole = client.get("/search?q=red&k=16&group=moment").json()["results"]
     pages = [client.get(f"/search?q=red&k=2&group=moment&offset={n}").json() for n in range(0, len(whole), 2)]

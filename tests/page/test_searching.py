@@ -75,8 +75,12 @@ def test_back_forward_reload_and_links_restore_the_view(page: Page, open_page: C
     page.wait_for_timeout(300)
     at, top = page.url, page.evaluate("scrollY")
     assert top > 1500
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/search?" in request.url else None)
     page.reload()
     until(page, f"Math.abs(scrollY - {top}) < 6")
+    assert len([one for one in asked if "offset=0" in one]) == 1
+    assert len(asked) <= 2, asked
     page.go_back()
     expect(page.locator("#headline")).to_have_text("“red”")
     expect(page.locator("#q")).to_have_value("red")

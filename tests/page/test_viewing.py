@@ -1,5 +1,6 @@
 import zipfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,24 @@ def test_the_heat_map_shows_and_seeks(page: Page) -> None:
     assert min(heights[8:]) > max(heights[:8])
 
 
+def test_a_film_of_six_hours_has_a_line_that_can_be_read(page: Page) -> None:
+    found = {"video_id": "x", "duration": 21_600, "points": [
+        {"frame_id": 10_000 + second, "timestamp": second, "similarity": 0.2, "frame_url": "/frame/0",
+         "strength": 0.9 if second % 200 == 77 else 0.1}
+        for second in range(21_600)
+    ]}  # fmt: skip
+    page.route("**/timeline?*", lambda route: route.fulfill(json=found))
+    open_film(page)
+    expect(page.locator(".timeline")).to_be_visible()
+    bars = page.locator(".heat rect").evaluate_all(
+        "bars => bars.map(bar => ['x', 'width', 'height'].map(name => Number(bar.getAttribute(name))))"
+    )
+    assert len(bars) <= 1000
+    assert all(-0.01 < left[0] + left[1] - right[0] < 1 for left, right in pairwise(bars))
+    assert sum(height > 30 for *_, height in bars) == 108, "no match is averaged away"
+    assert 10 <= page.locator(".mark").count() <= 50
+
+
 def test_a_link_opens_the_very_second(page: Page, open_page: Callable[..., Page]) -> None:
     open_film(page)
     address = page.url.split("&t=")[0] + "&t=9.25"
@@ -156,10 +175,60 @@ def test_by_keyboard_alone(open_page: Callable[..., Page], server: Server) -> No
     expect(page.locator("#selection")).to_be_hidden()
     page.keyboard.press("Enter")
     expect(page.locator("#viewer")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#help")).to_be_hidden()
+    expect(page.locator("#viewer")).to_be_visible()
     page.keyboard.press("Escape")
     assert page.evaluate(place) == 2 + columns
     page.keyboard.press("s")
     expect(page.locator("#headline")).to_have_text("Like this picture")
+
+
+def test_a_film_is_found_sought_in_and_saved_by_keyboard_alone(page: Page) -> None:
+    page.keyboard.type("white")
+    expect(page.locator("#headline")).to_have_text("“white”")
+    page.keyboard.press("Enter")
+    until(page, "document.activeElement.matches('.card:first-child .tile')")
+    for _ in range(names(page).index("film.mp4")):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    until(page, "document.querySelector('video')?.readyState >= 2")
+    for _ in range(20):
+        if page.evaluate("document.activeElement.matches('.timeline')"):
+            break
+        page.keyboard.press("Tab")
+        # The body is where the page ends and begins anew; a video's own controls show the focus themselves.
+        assert page.evaluate("document.activeElement.matches(':focus-visible, body, video')")
+    page.keyboard.press("Home")
+    until(page, f"{_TIME} < 1")
+    page.keyboard.press("x")
+    page.keyboard.press("Escape")
+    expect(page.locator("#selection")).to_contain_text("1 result selected")
+    save = page.get_by_role("button", name="Save as zip")
+    for _ in range(60):
+        if save.evaluate("button => button === document.activeElement"):
+            break
+        page.keyboard.press("Tab")
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.namelist() == ["film.mp4"]
+
+
+def test_a_picture_whose_preview_is_missing_keeps_its_place(
+    open_page: Callable[..., Page], server: Server
+) -> None:
+    page = open_page(server.address, quiet=True)
+    page.route("**/frame/*", lambda route: route.fulfill(status=404))
+    search(page, "red")
+    tile = page.locator(".card .tile").first
+    expect(tile).to_have_class("tile gone")
+    box = tile.bounding_box()
+    assert box is not None
+    assert abs(box["width"] / box["height"] - 4 / 3) < 0.02
+    assert tile.evaluate("tile => getComputedStyle(tile, '::after').content") == '"No preview"'
 
 
 @pytest.mark.parametrize("name", FOREIGN)

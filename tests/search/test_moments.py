@@ -54,9 +54,19 @@ def test_pages_are_slices_of_the_whole(hits: list[SearchHit], size: int) -> None
     paged: list[Lead] = []
     more = True
     while more:
-        page, more = page_of_leads(lambda k: hits[:k], lambda _: hashes, len(paged), size)
-        paged += page
+        page = page_of_leads(lambda k: hits[:k], lambda _: hashes, len(paged), size)
+        paged += page.leads
+        more = page.more
+        assert not page.cut
     assert [lead.hit for lead in paged] == [lead.hit for lead in whole]
+
+
+def test_where_the_frames_that_are_looked_at_end_is_said() -> None:
+    hits = [SearchHit(_frame(place, "film", 0.0), 1.0) for place in range(25_000)]
+    page = page_of_leads(lambda k: hits[:k], lambda _: {}, 0, 5)
+    assert (len(page.leads), page.more, page.cut) == (1, False, True)
+    page = page_of_leads(lambda k: hits[:k], lambda _: {}, 0, 1)
+    assert (len(page.leads), page.more, page.cut) == (1, False, True)
 
 
 def test_versions_of_a_photo_stand_behind_the_best_of_them() -> None:

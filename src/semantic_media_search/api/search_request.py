@@ -65,17 +65,20 @@ def _together(view: LibraryView, parts: list[F32]) -> F32:
     return direction
 
 
-def subject(
-    q: Annotated[str, Query(description="what the picture shows, in plain words")] = "",
-    similar: Annotated[
-        int | None, Query(ge=0, le=LARGEST_ID, description="a frame_id to find the like of")
-    ] = None,
-    picture: Annotated[
-        str | None, Query(max_length=64, description="an id that POST /search/image gave")
-    ] = None,
-) -> Subject:
+Words = Annotated[str, Query(description="what the picture shows, in plain words")]
+Similar = Annotated[int | None, Query(ge=0, le=LARGEST_ID, description="a frame_id to find the like of")]
+Picture = Annotated[str | None, Query(max_length=64, description="an id that POST /search/image gave")]
+
+
+def subject(q: Words = "", similar: Similar = None, picture: Picture = None) -> Subject:
     """The query parameters of a search."""
     return Subject(q, similar, picture)
+
+
+def subject_or_none(q: Words = "", similar: Similar = None, picture: Picture = None) -> Subject | None:
+    """The same where nothing need be searched for."""
+    nothing = not q.strip() and similar is None and picture is None
+    return None if nothing else Subject(q, similar, picture)
 
 
 def filters(

@@ -17,6 +17,7 @@ from semantic_media_search.api.search_request import (
     Subject,
     filters,
     subject,
+    subject_or_none,
 )
 from semantic_media_search.api.serving import Serving, serving_of
 from semantic_media_search.errors import MediaTooLargeError, QueryError, UnsupportedMediaError
@@ -27,7 +28,7 @@ from semantic_media_search.media.standardise import encode_jpeg, fit_within
 from semantic_media_search.records import F32, VIDEO, FrameRecord, SearchHit
 from semantic_media_search.search.calibration import Background
 from semantic_media_search.search.filters import Filters, folder_id
-from semantic_media_search.search.moments import Lead, extent, page_of_leads, reach_of
+from semantic_media_search.search.moments import Lead, PageOfLeads, extent, page_of_leads, reach_of
 
 MAX_PICTURE_BYTES = 64 << 20
 _SHOWN_SIDE = 320
@@ -155,9 +156,12 @@ async def browse(
 
 @router.get("/frame/{frame_id}/info")
 async def frame_info(
-    request: Request, frame_id: int, what: Annotated[str, Query(alias="q")] = ""
+    request: Request,
+    frame_id: int,
+    what: Annotated[Subject | None, Depends(subject_or_none)],
+    group: Grouping = "frame",
 ) -> dict[str, Any]:
-    """One frame as a result of `/search` is described; with `q`, also how similar it is."""
+    """One frame as a result of `/search` is described; where something is searched for, also how similar it is."""
     serving = serving_of(request)
 
     def look() -> dict[str, Any]:
@@ -167,11 +171,11 @@ async def frame_info(
             raise NotHereError(
                 f"the library holds no frame {frame_id}", "it may have been removed: search anew"
             )
-        if not what.strip():
+        if what is None:
             return describe(frame)
-        vector = view.encode_query(what)
-        cosine = float(view.similarities(vector, [frame_id])[0])
-        return describe(frame, cosine, view.background(vector))
+        vector = what.vector(view, serving.pictures)
+        hit = SearchHit(frame, float(view.similarities(vector, [frame_id])[0]))
+        return _described(view, vector, [Lead(hit)], view.background(vector), group)[0]
 
     return await serving.run(look)
 
@@ -196,7 +200,8 @@ def _search(serving: Serving, wanted: Wanted) -> dict[str, Any]:
     vector = wanted.subject.vector(view, serving.pictures)
     background = view.background(vector)
     allowed = view.facts().mask(wanted.filters)
-    leads, more = _page(view, vector, wanted, allowed)
+    page = _page(view, vector, wanted, allowed)
+    leads, more = page.leads, page.more
     bound = wanted.filters.min_similarity
     if bound is not None:
         more = more and bool(leads) and leads[-1].hit.similarity >= bound
@@ -208,6 +213,7 @@ def _search(serving: Serving, wanted: Wanted) -> dict[str, Any]:
         "results": _described(view, vector, leads, background, wanted.group),
         "offset": wanted.offset,
         "more": more,
+        "cut": page.cut,
         "good": bool(best) and background.good(best[0].similarity),
         "took_ms": round((time.perf_counter() - started) * 1000, 2),
         "generation": view.generation.generation,
@@ -215,7 +221,7 @@ def _search(serving: Serving, wanted: Wanted) -> dict[str, Any]:
     }
 
 
-def _page(view: LibraryView, vector: F32, wanted: Wanted, allowed: Any) -> tuple[list[Lead], bool]:
+def _page(view: LibraryView, vector: F32, wanted: Wanted, allowed: Any) -> PageOfLeads:
     itself = wanted.subject.similar
 
     def best(k: int) -> list[SearchHit]:
@@ -227,7 +233,7 @@ def _page(view: LibraryView, vector: F32, wanted: Wanted, allowed: Any) -> tuple
         return page_of_leads(best, view.hashes, wanted.offset, wanted.k)
     hits = best(wanted.offset + wanted.k + 1)
     page = hits[wanted.offset : wanted.offset + wanted.k]
-    return [Lead(hit) for hit in page], len(hits) > wanted.offset + wanted.k
+    return PageOfLeads([Lead(hit) for hit in page], len(hits) > wanted.offset + wanted.k)
 
 
 def _described(

@@ -180,7 +180,8 @@ class Guard:
                 self._cookie,
                 max_age=365 * 86_400,
                 httponly=True,
-                samesite="strict",
+                # A link in a mail must open; what changes anything is a POST, checked by its Origin.
+                samesite="lax",
                 secure=scope["scheme"] == "https",
             )
             return answer

@@ -66,13 +66,22 @@ def lead_hits(hits: Sequence[SearchHit], hashes: Mapping[int, int]) -> list[Lead
     return [Lead(hit, tuple(copies)) for hit, copies in groups]
 
 
+@dataclass(frozen=True, slots=True)
+class PageOfLeads:
+    """Some leads, whether there are more, and whether there may be more beyond the frames that are looked at."""
+
+    leads: list[Lead]
+    more: bool = False
+    cut: bool = False
+
+
 def page_of_leads(
     search: Callable[[int], list[SearchHit]],
     hashes: Callable[[list[int]], Mapping[int, int]],
     offset: int,
     count: int,
-) -> tuple[list[Lead], bool]:
-    """Leads `offset` to `offset + count`, and whether there are more.
+) -> PageOfLeads:
+    """Leads `offset` to `offset + count`; no more than the best 20,000 frames are looked at for them.
 
     `search(k)` gives the k best frames; it is asked for more until enough groups have come together. `hashes`
     gives the perceptual hashes of photos, by frame_id.
@@ -82,8 +91,9 @@ def page_of_leads(
     while True:
         hits = search(asked)
         leads = lead_hits(hits, hashes([hit.frame.frame_id for hit in hits if hit.frame.video_id is None]))
-        if len(leads) >= wanted or len(hits) < asked or asked >= _MOST_HITS:
-            return leads[offset : offset + count], len(leads) > offset + count
+        enough, all_seen = len(leads) >= wanted, len(hits) < asked
+        if enough or all_seen or asked >= _MOST_HITS:
+            return PageOfLeads(leads[offset : offset + count], enough, not enough and not all_seen)
         asked = min(_MOST_HITS, asked * 4)
 
 

@@ -32,7 +32,7 @@ def run_search(arguments: argparse.Namespace, settings: Settings, console: Conso
         return view.search_text(query, k, ef=arguments.ef, allowed=allowed)
 
     if arguments.group == "moment":
-        leads, _ = page_of_leads(best, view.hashes, 0, arguments.k)
+        leads = page_of_leads(best, view.hashes, 0, arguments.k).leads
     else:
         leads = [Lead(hit) for hit in best(arguments.k)]
     if filters.min_similarity is not None:

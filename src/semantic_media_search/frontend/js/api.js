@@ -46,7 +46,9 @@ export const filters = (view, signal) => ask(`/filters?${filterParameters({ ...v
 
 export const health = () => ask("/health");
 
-export const frame = (frameId, q) => ask(`/frame/${frameId}/info?${new URLSearchParams({ q })}`);
+/** One frame, described as the results of a view are. */
+export const frame = (frameId, view) =>
+  ask(`/frame/${frameId}/info?${join(subjectParameters(view), new URLSearchParams(view.frames ? {} : { group: "moment" }))}`);
 
 export const timeline = (videoId, view, signal) =>
   ask(`/video/${encodeURIComponent(videoId)}/timeline?${subjectParameters(view)}`, { signal });

@@ -24,7 +24,7 @@ export function card(item, actions, selected) {
     decoding: "async",
     draggable: false,
     onload: (event) => event.target.classList.add("here"),
-    onerror: (event) => event.target.classList.add("gone"),
+    onerror: (event) => event.target.closest(".tile").classList.add("gone"),
   });
   const link = h(
     "a",

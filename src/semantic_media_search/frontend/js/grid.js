@@ -3,12 +3,16 @@
 import * as api from "./api.js";
 import { byId } from "./dom.js";
 import { card } from "./card.js";
+import { count } from "./format.js";
 
 const PAGE = 60;
 const LARGEST_PAGE = 500;
 const FURTHEST = 10_000;
 const AHEAD = 2.5;
 const LONG_MS = 300;
+
+/** How many results to ask for at once where so many are wanted. */
+const pagesFor = (count) => Math.min(LARGEST_PAGE, Math.max(1, Math.ceil(count / PAGE)) * PAGE);
 
 /** Owns `#grid`. `actions`: the cards' and `failed(error)`, `arrived(answer, first)`, `waiting()` (it takes long). */
 export class Grid {
@@ -41,16 +45,17 @@ export class Grid {
     this.element.ariaBusy = "true";
     byId("more").classList.remove("loading");
     const long = setTimeout(() => this.loading === asked && this.actions.waiting(), LONG_MS);
-    const k = Math.min(LARGEST_PAGE, Math.max(PAGE, Math.ceil(count / PAGE) * PAGE));
     try {
-      const answer = await api.results(view, 0, k, asked.signal);
+      const answer = await api.results(view, 0, pagesFor(count), asked.signal);
       if (this.loading !== asked) return false;
       this.view = view;
       this.items = [];
       this.element.replaceChildren();
       this.add(answer);
       this.actions.arrived(answer, true);
-      while (this.items.length < count && this.more) if (!(await this.page(asked))) return false;
+      while (this.reached < count && this.more) {
+        if (!(await this.page(asked, pagesFor(count - this.reached)))) return false;
+      }
       return true;
     } catch (error) {
       if (error.name !== "AbortError" && this.loading === asked) this.actions.failed(error);
@@ -92,8 +97,8 @@ export class Grid {
     }
   }
 
-  async page(asked) {
-    const answer = await api.results(this.view, this.reached, PAGE, asked.signal);
+  async page(asked, k = PAGE) {
+    const answer = await api.results(this.view, this.reached, k, asked.signal);
     if (this.loading !== asked) return false;
     this.add(answer);
     this.actions.arrived(answer, false);
@@ -103,6 +108,8 @@ export class Grid {
   add(answer) {
     this.reached = answer.offset + answer.results.length;
     this.more = answer.more && answer.results.length > 0 && this.reached < FURTHEST;
+    const cut = answer.cut || (answer.more && !this.more);
+    byId("more").textContent = cut ? `These are the best ${count(this.reached, "result", "results")}. Filters lead to others.` : "";
     // The library may have grown between two pages: what is already there is not shown twice.
     const known = new Set(this.items.map((item) => item.frame_id));
     const fresh = answer.results.filter((item) => !known.has(item.frame_id));
@@ -116,6 +123,7 @@ export class Grid {
     this.items = [];
     this.more = false;
     this.element.replaceChildren();
+    byId("more").textContent = "";
   }
 
   cardOf(frameId) {

@@ -52,6 +52,7 @@ export function watchKeys({ grid, actions, selection, copyPath }) {
       }
       return;
     }
+    if (event.key === "?" && !byId("help").open) showHelp();
     if (document.querySelector("dialog[open]")) return;
     const item = grid.itemOf(event.target.closest(".card"));
     if (event.target === document.body && event.key.startsWith("Arrow")) {
@@ -61,8 +62,7 @@ export function watchKeys({ grid, actions, selection, copyPath }) {
       event.preventDefault();
       byId("q").focus();
       byId("q").select();
-    } else if (event.key === "?") showHelp();
-    else if (!item) return;
+    } else if (!item) return;
     else if (event.key === "s") actions.similar(item);
     else if (event.key === "x") selection.set(item, !selection.has(item));
     else if (event.key === "c") copyPath(item);

@@ -144,7 +144,7 @@ async function showOpen(item) {
   if (viewer.item?.frame_id === view.open) return;
   const found = item ?? grid.items.find((other) => other.frame_id === view.open);
   try {
-    const shown = found ?? (await api.frame(view.open, view.q));
+    const shown = found ?? (await api.frame(view.open, view));
     if (view.open === shown.frame_id) viewer.show(shown, view);
   } catch (error) {
     toast(error.message);

@@ -6,6 +6,7 @@ import { clock, percent } from "./format.js";
 const HEIGHT = 40;
 const APART = 3;
 const WIDTH = 1000;
+const MOST_MARKS = 40;
 
 export class Timeline {
   /** `seek(seconds)` is called where the person clicks or walks with the arrow keys. */
@@ -44,15 +45,14 @@ export class Timeline {
     this.duration = duration;
     this.element.hidden = false;
     this.element.setAttribute("aria-valuemax", String(Math.round(duration)));
-    const bars = points.map((point, place) => {
-      const [start, end] = this.spanOf(place);
-      const height = 4 + point.strength * (HEIGHT - 6);
+    const bars = this.columns().map(({ start, end, strength }) => {
+      const height = 4 + strength * (HEIGHT - 6);
       return svg("rect", {
         x: String((start / duration) * WIDTH),
         width: String(Math.max(1, ((end - start) / duration) * WIDTH)),
         y: String(HEIGHT - height),
         height: String(height),
-        "fill-opacity": String(0.22 + 0.78 * point.strength),
+        "fill-opacity": String(0.22 + 0.78 * strength),
       });
     });
     this.map.replaceChildren(...bars);
@@ -63,9 +63,28 @@ export class Timeline {
     }));
   }
 
+  /** What is drawn: a bar for each point; in a film of hours one for all that share a column, as high as the best. */
+  columns() {
+    const columns = [];
+    let last = -1;
+    for (const [place, { strength }] of this.points.entries()) {
+      const [start, end] = this.spanOf(place);
+      const column = Math.floor((start / this.duration) * WIDTH);
+      if (column === last) {
+        const shared = columns.at(-1);
+        shared.end = end;
+        shared.strength = Math.max(shared.strength, strength);
+      } else {
+        columns.push({ start, end, strength });
+      }
+      last = column;
+    }
+    return columns;
+  }
+
   /** The second that was opened, and the peaks elsewhere: best of their surroundings and nearly the best of all. */
   hits(item) {
-    const best = Math.max(...this.points.map((point) => point.strength));
+    const best = this.points.reduce((most, point) => Math.max(most, point.strength), 0);
     const { start = item.timestamp, end = item.timestamp } = item.moment ?? {};
     const peaks = this.points.filter((point, place) => {
       const before = this.points[place - 1]?.strength ?? -1;
@@ -76,6 +95,7 @@ export class Timeline {
     });
     const hits = this.points.filter((point) => point.frame_id === item.frame_id);
     for (const point of peaks.sort((one, other) => other.strength - one.strength)) {
+      if (hits.length > MOST_MARKS) break;
       if (hits.every((hit) => Math.abs(hit.timestamp - point.timestamp) >= APART)) hits.push(point);
     }
     return hits;
