@@ -16,6 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from colour_library import ENCODERS
+from semantic_media_search.api.server import create_app
+from semantic_media_search.config import Settings
+from semantic_media_search.library import Library
+
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 SERVERS = ("python scripts/run_server.py", "media-search serve")
@@ -122,6 +127,15 @@ def test_every_command_of_the_readme_runs(clone: Path, environment: dict[str, st
         else:
             _run(command, clone, environment)
     assert seen == {"make", "pip", "python", "curl", "media-search"}
+
+
+def test_the_table_names_every_address(tmp_path: Path) -> None:
+    settings = Settings(library=tmp_path)
+    served = create_app(settings, Library(settings, ENCODERS.__getitem__)).openapi()["paths"]
+    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("## API")[2]
+    named = set(re.findall(r"`(?:GET|POST) ([^`?]+)", table))
+    assert set(served) <= named
+    assert named - set(served) == {"/"}
 
 
 @pytest.mark.exhaustive

@@ -166,6 +166,12 @@ export class Grid {
     scrollTo({ top: scrollY + target.getBoundingClientRect().top - (below ?? header + 12), behavior: "instant" });
   }
 
+  /** Bring a frame to where it was seen, wherever in the list it stands now; nothing where it is not there. */
+  scrollToFrame(frameId, below) {
+    const place = this.items.findIndex((item) => item.frame_id === frameId);
+    if (place >= 0) this.scrollTo(place, below);
+  }
+
   focusFirst() {
     this.element.querySelector('[tabindex="0"]')?.focus();
   }

@@ -24,6 +24,7 @@ let typing = 0;
 let lately = { what: "", when: -Infinity };
 let retrying = 0;
 let looking = 0;
+/** What the server said of itself when the results were last asked for. */
 let known = null;
 let settled = Promise.resolve(true);
 
@@ -220,36 +221,41 @@ function remedyFor({ kind }) {
 
 const dropPicture = () => go({ similar: null, picture: "", ...FROM_THE_TOP });
 
-/** What the server says of itself; asked again for as long as frames are being read in. */
+/** What the server says of itself; asked again and again for as long as someone sees the page. */
 async function lookAround() {
   clearTimeout(looking);
-  let health;
-  try {
-    health = await api.health();
-  } catch {
-    notice(null);
-    return;
-  }
-  notice(health);
-  viewer.canShowFolders = health.can_show_folders;
-  const before = known;
-  known = health;
+  const health = await api.health().catch(() => null);
   clearTimeout(looking);
-  if (health.pending_frames > 0) looking = setTimeout(lookAround, LOOK_MS);
-  const grown = before?.pending_frames > 0 && !health.pending_frames;
-  if (before && (grown || before.generation !== health.generation)) showAnew();
+  if (!document.hidden) looking = setTimeout(lookAround, LOOK_MS);
+  notice(health);
+  if (!health) return;
+  viewer.canShowFolders = health.can_show_folders;
+  const shown = known;
+  // While frames are being read in, results that change every few seconds would only be in the way.
+  if (shown && health.pending_frames > 0 && shown.generation === health.generation) return;
+  known = health;
+  const changed = ["generation", "committed_at", "pending_frames"].some((name) => shown?.[name] !== health[name]);
+  if (shown && changed) showAnew(searchable(health) - searchable(shown));
 }
 
-/** The library has changed: the same view once more, with the place and the focus where they were. */
-async function showAnew() {
+const searchable = (health) => health.frame_count - (health.pending_frames ?? 0);
+
+/** The library has changed, by `fresh` frames: the same view once more, what one looks at and the focus as they were. */
+async function showAnew(fresh) {
   if (!grid.view) return;
   keepPlace();
+  const { at, below } = grid.position;
+  const seen = at && address.sameResults(grid.view, view) ? grid.items[at].frame_id : null;
   const focused = grid.itemOf(document.activeElement.closest(".card"));
   grid.view = null;
+  if (!(await show({ restore: true }))) return;
+  // Not before: while the server opens what is new, it answers all others from what it had.
   filters.forget();
-  if ((await show({ restore: true })) && focused && document.activeElement === document.body) {
-    grid.focusOn(focused.frame_id);
-  }
+  filters.show(view);
+  // What came in may stand before what one looks at.
+  if (seen !== null) grid.scrollToFrame(seen, below);
+  if (focused && document.activeElement === document.body) grid.focusOn(focused.frame_id);
+  if (fresh > 0 && view.open === null) toast(`The library has grown by ${count(fresh, "frame", "frames")}`);
 }
 
 function typed() {
@@ -289,6 +295,7 @@ addEventListener("popstate", () => {
   words.value = view.q;
   show({ restore: true });
 });
+document.addEventListener("visibilitychange", () => !document.hidden && lookAround());
 watchPictures((picture) => go({ picture, similar: null, ...FROM_THE_TOP }));
 watchKeys({ grid, actions, selection, copyPath: (item) => copy(item.source_path, "Path copied") });
 history.scrollRestoration = "manual";
