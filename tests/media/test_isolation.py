@@ -95,11 +95,11 @@ def test_want_of_memory_says_nothing_of_the_file(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_hang_is_ended() -> None:
-    with pool(timeout=1.0) as workers:
+    with pool(timeout=4.0) as workers:
         began = time.monotonic()
-        with pytest.raises(DecodeError, match="hung and was stopped after 1 seconds"):
+        with pytest.raises(DecodeError, match="hung and was stopped after 4 seconds"):
             ask(workers, do="hang")
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
         assert ask(workers, do="work")[-1].header["done"] == "work"
 
 
@@ -111,9 +111,9 @@ def test_an_interrupt_is_left_to_the_one_who_asked() -> None:
 
 
 def test_slow_progress_is_no_hang() -> None:
-    with pool(timeout=2.0) as workers:
+    with pool(timeout=5.0) as workers:
         ask(workers, do="work")
-        assert ask(workers, do="slow", seconds=4)[-1].header["done"] == "slow"
+        assert ask(workers, do="slow", seconds=7)[-1].header["done"] == "slow"
 
 
 def test_garbage_from_a_worker_is_a_crash() -> None:

@@ -13,7 +13,8 @@ import pytest
 from picture_makers import encoded, photo
 from semantic_media_search.errors import DecodeError, MediaUnreadableError
 from semantic_media_search.media import container, decode
-from semantic_media_search.media.decode import decode_image, open_regular
+from semantic_media_search.media.decode import decode_image
+from semantic_media_search.media.opening import open_regular
 from semantic_media_search.media.video import VideoReader
 from video_makers import write_video
 

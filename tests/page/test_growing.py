@@ -47,5 +47,6 @@ def test_what_arrives_while_one_looks_on_is_shown_and_moves_nothing(
         expect(page.locator(".card")).to_have_count(29)
         expect(page.locator(".segments")).to_contain_text("All 29")
         assert abs(page.evaluate(where) - before) < 2
+        page.close()  # or it would ask a server that is gone
     finally:
         server.stop()

@@ -10,8 +10,8 @@ from semantic_media_search.api.byte_ranges import file_response
 from semantic_media_search.api.errors import NotHereError
 from semantic_media_search.api.serving import Serving, serving_of
 from semantic_media_search.ingest.discovery import text_to_path
-from semantic_media_search.media.decode import open_regular
 from semantic_media_search.media.formats import HEADER_BYTES, sniff
+from semantic_media_search.media.opening import open_regular
 from semantic_media_search.records import FrameRecord
 
 router = APIRouter()

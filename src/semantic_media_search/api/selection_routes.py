@@ -22,7 +22,7 @@ from semantic_media_search.api.security import is_loopback
 from semantic_media_search.api.serving import serving_of
 from semantic_media_search.errors import MediaUnreadableError, QueryError
 from semantic_media_search.ingest.discovery import text_to_path
-from semantic_media_search.media.decode import open_regular
+from semantic_media_search.media.opening import open_regular
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

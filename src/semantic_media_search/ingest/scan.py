@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from semantic_media_search.errors import SourceFolderError
 from semantic_media_search.ingest.catalog import OK, REMOVED, SKIPPED, UNAVAILABLE, Root, Source
 from semantic_media_search.ingest.discovery import Candidate, Noticed, discover, text_to_path
-from semantic_media_search.media.decode import open_regular
+from semantic_media_search.media.opening import open_regular
 from semantic_media_search.records import IMAGE
 
 _CHUNK = 1 << 20

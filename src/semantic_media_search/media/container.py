@@ -13,8 +13,9 @@ from semantic_media_search.errors import (
     MediaTooLargeError,
     UnsupportedMediaError,
 )
-from semantic_media_search.media.decode import MAX_PIXELS, describe_source, open_regular
+from semantic_media_search.media.decode import MAX_PIXELS
 from semantic_media_search.media.formats import HEADER_BYTES, sniff
+from semantic_media_search.media.opening import describe_source, open_regular
 from semantic_media_search.media.watched_file import WatchedFile, not_enough_memory
 from semantic_media_search.records import IMAGE
 

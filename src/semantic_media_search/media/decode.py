@@ -1,7 +1,5 @@
 """Any picture file -> upright 8-bit sRGB pixels, and what its camera wrote beside them."""
 
-import os
-import stat
 import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -24,12 +22,12 @@ from semantic_media_search.errors import (
     DecodeError,
     MediaError,
     MediaTooLargeError,
-    MediaUnreadableError,
     UnsupportedMediaError,
 )
 from semantic_media_search.media.capture import EXIF_FAULTS, CaptureData, capture_from_exif
 from semantic_media_search.media.colour import to_rgb
 from semantic_media_search.media.formats import HEADER_BYTES, sniff
+from semantic_media_search.media.opening import describe_source, open_regular
 from semantic_media_search.media.raw import RAW_EXTENSIONS, read_preview
 from semantic_media_search.media.standardise import fit_image_within, fit_within
 from semantic_media_search.media.watched_file import WatchedFile, not_enough_memory
@@ -134,35 +132,6 @@ def decode_image(
             if file.failure is not None:
                 raise file.failure from None
             raise
-
-
-def describe_source(source: str | Path | BinaryIO) -> str:
-    """How messages name a source: its path, made printable, or words for a stream."""
-    if isinstance(source, str | Path):
-        return ascii(str(source)) if not str(source).isprintable() else str(source)
-    return "the picture"
-
-
-def open_regular(path: str | Path) -> BinaryIO:
-    """Open a regular file for reading, without ever waiting for a FIFO's writer or waking a device.
-
-    Raises MediaUnreadableError.
-    """
-    name = describe_source(path)
-    try:
-        if stat.S_ISREG(Path(path).stat().st_mode):
-            file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - the caller closes it
-            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # another may have come to its place meanwhile
-                return file
-            file.close()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise MediaUnreadableError(f"{name} cannot be read: {reason}") from error
-    raise MediaUnreadableError(f"{name} is no regular file (a folder, pipe, socket or device)")
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _read_header(file: WatchedFile, name: str) -> bytes:

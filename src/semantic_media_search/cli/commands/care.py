@@ -22,13 +22,21 @@ def run_watch(arguments: argparse.Namespace, settings: Settings, console: Consol
     library = Library(settings, encoder_loader(settings, console))
     add_folders(library, arguments, settings)
     model = model_for_writing(library, settings, console)
-    signal.signal(signal.SIGTERM, _interrupt)
+    stop = threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's signature
+        stop.set()  # should the exception come where one is swallowed, the watching ends all the same
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     console.info("Following the library's folders until Ctrl-C.")
     try:
-        for _ in changes(library, threading.Event()):
+        for _ in changes(library, stop):
             _update_quietly(library, model, console, as_json=arguments.json)
     except KeyboardInterrupt:
-        console.info("Stopped; what was finished is kept.")
+        pass
+    console.info("Stopped; what was finished is kept.")
     return 0
 
 
@@ -46,10 +54,6 @@ def _update_quietly(library: Library, model: str, console: Console, *, as_json: 
     if summary.changed_anything or summary.frames or len(summary.skipped) > summary.skipped_before:
         for line in summary_lines(summary):
             console.info(line)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's signature
-    raise KeyboardInterrupt
 
 
 def run_forget(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
