@@ -12,7 +12,7 @@ import pytest
 
 from picture_makers import encoded, photo
 from semantic_media_search.errors import DecodeError, MediaUnreadableError
-from semantic_media_search.media import container, decode
+from semantic_media_search.media import container, opening
 from semantic_media_search.media.decode import decode_image
 from semantic_media_search.media.opening import open_regular
 from semantic_media_search.media.video import VideoReader
@@ -100,7 +100,7 @@ def test_a_pipe_that_takes_a_files_place_is_not_waited_for(
     place.write_bytes(b"a file")
     os.mkfifo(pipe)
     whole: Any = os.open
-    monkeypatch.setattr(decode.os, "open", lambda _, *rest: whole(pipe, *rest))
+    monkeypatch.setattr(opening.os, "open", lambda _, *rest: whole(pipe, *rest))
     failures: list[BaseException] = []
 
     def read() -> None:

@@ -14,8 +14,8 @@ from semantic_media_search.errors import DecodeError, MediaError
 from semantic_media_search.ingest.image_ingest import read_image
 from semantic_media_search.ingest.prepared import PreparedFrame, SourceFacts, SourceReader
 from semantic_media_search.ingest.video_ingest import read_video
-from semantic_media_search.media.decode import describe_source
 from semantic_media_search.media.isolation import Message, WorkerPool, serve
+from semantic_media_search.media.opening import describe_source
 from semantic_media_search.media.watched_file import not_enough_memory
 from semantic_media_search.records import IMAGE, VIDEO
 

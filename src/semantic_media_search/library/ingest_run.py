@@ -23,7 +23,7 @@ from semantic_media_search.library.publish import expect_rewrite, publish
 from semantic_media_search.library.streams import ordered
 from semantic_media_search.library.summary import IngestSummary
 from semantic_media_search.library.writer import FrameFlusher, LibraryWriter
-from semantic_media_search.media.decode import describe_source
+from semantic_media_search.media.opening import describe_source
 from semantic_media_search.records import IMAGE, VIDEO, SkippedFile
 
 COMMIT_FRAMES = 256

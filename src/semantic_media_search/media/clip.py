@@ -15,7 +15,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from semantic_media_search.errors import DecodeError, QueryError
 from semantic_media_search.media.container import choose_video_stream, clock_origin, open_container
-from semantic_media_search.media.decode import describe_source
+from semantic_media_search.media.opening import describe_source
 from semantic_media_search.media.video_pixels import FrameConverter
 
 _CLOCK = Fraction(1, 90_000)

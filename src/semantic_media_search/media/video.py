@@ -12,8 +12,8 @@ from av.error import FFmpegError
 
 from semantic_media_search.errors import DecodeError
 from semantic_media_search.media.container import choose_video_stream, clock_origin, open_container
-from semantic_media_search.media.decode import describe_source
 from semantic_media_search.media.nal_units import starts_afresh
+from semantic_media_search.media.opening import describe_source
 from semantic_media_search.media.packet_plan import Feed, PacketPlan, window_of
 from semantic_media_search.media.video_info import (
     VideoInfo,
