@@ -81,8 +81,9 @@ def server(page_library: Library) -> Iterator[Server]:
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser that does not outlive its file: one without a page may keep a core busy with pages of its own."""
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None:
         message = f"no Chromium found under the names {', '.join(_NAMES)}"
