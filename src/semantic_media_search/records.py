@@ -66,6 +66,20 @@ class FrameRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Instant:
+    """What tells which frames are one result: whose they are, when in a video, and what they look like.
+
+    `timestamp` and `interval` are as FrameRecord's; `phash` is the perceptual hash, 64 bits without a sign.
+    """
+
+    frame_id: int
+    source_id: int
+    timestamp: float | None
+    interval: tuple[float, float] | None
+    phash: int
+
+
+@dataclass(frozen=True, slots=True)
 class SearchHit:
     """One frame found, with its raw cosine similarity to the query (clamped to [0, 1] only at the edge)."""
 

@@ -20,8 +20,8 @@ from semantic_media_search.ingest.duplicates import hash_distance, perceptual_ha
 from semantic_media_search.ingest.prepared import PreparedFrame
 from semantic_media_search.ingest.video_ingest import read_video
 from semantic_media_search.media.decode import load_image
-from semantic_media_search.records import IMAGE, FrameRecord, SearchHit
-from semantic_media_search.search.moments import COPY_BITS, lead_hits
+from semantic_media_search.records import Instant
+from semantic_media_search.search.moments import COPY_BITS, lead_frames
 from video_makers import write_video
 
 TILES, SIDE = 3, 256
@@ -104,12 +104,9 @@ def test_groups_hold_versions_of_one_picture(hashes: list[dict[str, int]]) -> No
     rounds = 5
     for _ in range(rounds):
         order.shuffle(frames)
-        hits = [
-            SearchHit(FrameRecord(at, None, f"{at}.jpg", None, 64, 48, f"{at}.jpg", IMAGE), 1.0 - at * 1e-6)
-            for at in range(len(frames))
-        ]
-        for lead in lead_hits(hits, dict(enumerate(phash for _, phash in frames))):
-            group = [lead.hit.frame.frame_id, *lead.copies]
+        instants = {at: Instant(at, at, None, None, phash) for at, (_, phash) in enumerate(frames)}
+        for lead in lead_frames([(at, 1.0 - at * 1e-6) for at in instants], instants):
+            group = [lead.frame_id, *lead.copies]
             together += comb(len(group), 2)
             right += sum(comb(count, 2) for count in Counter(frames[at][0] for at in group).values())
     precision = right / together

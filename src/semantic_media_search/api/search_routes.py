@@ -28,7 +28,7 @@ from semantic_media_search.media.standardise import encode_jpeg, fit_within
 from semantic_media_search.records import F32, VIDEO, FrameRecord, SearchHit
 from semantic_media_search.search.calibration import Background
 from semantic_media_search.search.filters import Filters, folder_id
-from semantic_media_search.search.moments import Lead, PageOfLeads, extent, page_of_leads, reach_of
+from semantic_media_search.search.moments import Found, Lead, PageOfLeads, extent, page_of_leads, reach_of
 
 MAX_PICTURE_BYTES = 64 << 20
 _SHOWN_SIDE = 320
@@ -174,8 +174,8 @@ async def frame_info(
         if what is None:
             return describe(frame)
         vector = what.vector(view, serving.pictures)
-        hit = SearchHit(frame, float(view.similarities(vector, [frame_id])[0]))
-        return _described(view, vector, [Lead(hit)], view.background(vector), group)[0]
+        lead = Lead(frame_id, float(view.similarities(vector, [frame_id])[0]))
+        return _described(view, vector, [(lead, frame)], view.background(vector), group)[0]
 
     return await serving.run(look)
 
@@ -204,17 +204,20 @@ def _search(serving: Serving, wanted: Wanted) -> dict[str, Any]:
     leads, more = page.leads, page.more
     bound = wanted.filters.min_similarity
     if bound is not None:
-        more = more and bool(leads) and leads[-1].hit.similarity >= bound
-        leads = [lead for lead in leads if lead.hit.similarity >= bound]
-    first = leads[0].hit if leads and not wanted.offset else None
-    best = [first] if first else view.search_vector(vector, 1, allowed=allowed)
+        more = more and bool(leads) and leads[-1].similarity >= bound
+        leads = [lead for lead in leads if lead.similarity >= bound]
+    records = {record.frame_id: record for record in view.frames([lead.frame_id for lead in leads])}
+    shown = [(lead, records[lead.frame_id]) for lead in leads if lead.frame_id in records]
+    best = leads[0].similarity if leads and not wanted.offset else None
+    if best is None:
+        best = next((cosine for _, cosine in view.nearest(vector, 1, allowed=allowed)), None)
     return {
         "query": wanted.subject.words,
-        "results": _described(view, vector, leads, background, wanted.group),
+        "results": _described(view, vector, shown, background, wanted.group),
         "offset": wanted.offset,
         "more": more,
         "cut": page.cut,
-        "good": bool(best) and background.good(best[0].similarity),
+        "good": best is not None and background.good(best),
         "took_ms": round((time.perf_counter() - started) * 1000, 2),
         "generation": view.generation.generation,
         "model": view.generation.model.name,
@@ -224,34 +227,40 @@ def _search(serving: Serving, wanted: Wanted) -> dict[str, Any]:
 def _page(view: LibraryView, vector: F32, wanted: Wanted, allowed: Any) -> PageOfLeads:
     itself = wanted.subject.similar
 
-    def best(k: int) -> list[SearchHit]:
+    def best(k: int) -> list[Found]:
         extra = 0 if itself is None else 1
-        hits = view.search_vector(vector, k + extra, allowed=allowed)
-        return [hit for hit in hits if hit.frame.frame_id != itself][:k]
+        found = view.nearest(vector, k + extra, allowed=allowed)
+        return [(frame_id, cosine) for frame_id, cosine in found if frame_id != itself][:k]
 
     if wanted.group == "moment":
-        return page_of_leads(best, view.hashes, wanted.offset, wanted.k)
-    hits = best(wanted.offset + wanted.k + 1)
-    page = hits[wanted.offset : wanted.offset + wanted.k]
-    return PageOfLeads([Lead(hit) for hit in page], len(hits) > wanted.offset + wanted.k)
+        return page_of_leads(best, view.instants, wanted.offset, wanted.k)
+    found = best(wanted.offset + wanted.k + 1)
+    page = found[wanted.offset : wanted.offset + wanted.k]
+    return PageOfLeads([Lead(*one) for one in page], len(found) > wanted.offset + wanted.k)
 
 
 def _described(
-    view: LibraryView, vector: F32, leads: list[Lead], background: Background, group: str
+    view: LibraryView,
+    vector: F32,
+    shown: list[tuple[Lead, FrameRecord]],
+    background: Background,
+    group: str,
 ) -> list[dict[str, Any]]:
-    described = [describe(lead.hit.frame, lead.hit.similarity, background) for lead in leads]
+    described = [describe(frame, lead.similarity, background) for lead, frame in shown]
     if group != "moment":
         return described
-    videos = [lead.hit.frame for lead in leads if lead.hit.frame.video_id is not None]
-    around = view.frames_around(videos, max(map(reach_of, videos))) if videos else {}
-    for lead, result in zip(leads, described, strict=True):
-        hit = lead.hit
+    for (lead, _), result in zip(shown, described, strict=True):
         result["similar"] = list(lead.copies)
-        frames = around.get(hit.frame.frame_id)
-        if frames is not None:
-            cosines = view.similarities(vector, [frame.frame_id for frame in frames])
-            moment = extent(hit, frames, cosines)
-            result["moment"] = {"start": moment.start, "end": moment.end}
+    videos = [place for place, (_, frame) in enumerate(shown) if frame.video_id is not None]
+    around = view.instants_around(
+        [shown[place][0].frame_id for place in videos], [reach_of(shown[place][1]) for place in videos]
+    )
+    cosines = view.similarities(vector, [instant.frame_id for near in around for instant in near])
+    begin = 0
+    for place, near in zip(videos, around, strict=True):
+        start, end = extent(shown[place][0], near, cosines[begin : begin + len(near)])
+        described[place]["moment"] = {"start": start, "end": end}
+        begin += len(near)
     return described
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from semantic_media_search.ingest.catalog_rows import FrameRow
-from semantic_media_search.records import I64, FrameRecord
+from semantic_media_search.records import I64, FrameRecord, Instant
 
 _IDS_A_QUERY = 1_000
 
@@ -19,6 +19,8 @@ _FRAME_COLUMNS = """
     f.frame_id, s.video_id, f.timestamp, f.width, f.height, s.path, s.kind, f.interval_start, f.interval_end,
     s.captured_at, s.duration, s.width, s.height, s.camera, s.latitude, s.longitude
 """
+
+_INSTANT_COLUMNS = "frame_id, source_id, timestamp, interval_start, interval_end, phash"
 
 
 class FrameTable:
@@ -117,16 +119,19 @@ class FrameTable:
         """source_id, path, kind, capture time and mtime_ns of every source."""
         return self._db.execute("SELECT source_id, path, kind, captured_at, mtime_ns FROM sources").fetchall()
 
-    def hashes(self, frame_ids: Sequence[int]) -> dict[int, int]:
-        """The perceptual hash of each of these frames, 64 bits without a sign."""
-        found: dict[int, int] = {}
+    def instants(self, frame_ids: Sequence[int]) -> dict[int, Instant]:
+        """What groups these live frames, by frame_id; read without their files' records."""
+        found: dict[int, Instant] = {}
         for start in range(0, len(frame_ids), _IDS_A_QUERY):
             some = list(frame_ids[start : start + _IDS_A_QUERY])
             rows = self._db.execute(
-                f"SELECT frame_id, phash FROM frames WHERE frame_id IN ({','.join('?' * len(some))})",  # noqa: S608
+                f"SELECT {_INSTANT_COLUMNS} FROM frames"  # noqa: S608
+                f" WHERE live = 1 AND frame_id IN ({','.join('?' * len(some))})",
                 some,
             )
-            found |= {frame_id: bits % (1 << 64) for frame_id, bits in rows}
+            for frame_id, source_id, timestamp, since, until, bits in rows:
+                interval = None if since is None else (since, until)
+                found[frame_id] = Instant(frame_id, source_id, timestamp, interval, bits % (1 << 64))
         return found
 
     def frames_of(self, source_id: int) -> list[int]:

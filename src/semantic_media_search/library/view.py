@@ -15,7 +15,7 @@ from semantic_media_search.errors import LibraryNotFoundError, ModelMismatchErro
 from semantic_media_search.ingest.catalog import CATALOG_NAME, Catalog, Commit, Generation, Source
 from semantic_media_search.library.compiling import compiling
 from semantic_media_search.library.paths import LibraryPaths
-from semantic_media_search.records import F32, I64, BoolMask, FrameRecord, ModelInfo, SearchHit
+from semantic_media_search.records import F32, I64, BoolMask, FrameRecord, Instant, ModelInfo, SearchHit
 from semantic_media_search.search.calibration import Background, Calibration
 from semantic_media_search.search.filters import FiledSource, FrameFacts
 from semantic_media_search.search.retriever import (
@@ -161,13 +161,14 @@ class LibraryView:
         allowed: BoolMask | None = None,
     ) -> list[SearchHit]:
         """Hits for a vector float32 [D], as `search_text`."""
-        found = self._rows_for(vector, offset + k, ef, allowed)[offset:]
+        found = self.nearest(vector, offset + k, ef=ef, allowed=allowed)[offset:]
         records = {record.frame_id: record for record in self.frames([frame_id for frame_id, _ in found])}
         return [SearchHit(records[frame_id], cosine) for frame_id, cosine in found if frame_id in records]
 
-    def _rows_for(
-        self, vector: F32, k: int, ef: int | None, allowed: BoolMask | None
+    def nearest(
+        self, vector: F32, k: int, *, ef: int | None = None, allowed: BoolMask | None = None
     ) -> list[tuple[int, float]]:
+        """The k best (frame_id, raw cosine) for a vector float32 [D], best first, without their records."""
         kind = allowed is not None
         if self.retriever.exact or kind in self._compiled:
             return self.retriever.search_vector(vector, k, ef=ef, allowed=allowed)
@@ -235,9 +236,9 @@ class LibraryView:
         """The records of these frames; those that are not there (any more) are left out."""
         return self._readers.get().frames(frame_ids) if frame_ids else []
 
-    def hashes(self, frame_ids: Sequence[int]) -> dict[int, int]:
-        """The perceptual hash of each of these frames, 64 bits."""
-        return self._readers.get().hashes(frame_ids)
+    def instants(self, frame_ids: Sequence[int]) -> dict[int, Instant]:
+        """What groups these frames, by frame_id; those that are not there (any more) are left out."""
+        return self._readers.get().instants(frame_ids)
 
     def frame(self, frame_id: int) -> FrameRecord | None:
         """One frame's record, or None."""
@@ -254,22 +255,23 @@ class LibraryView:
             return []
         return self.frames(self._readers.get().frames_of(source.source_id))
 
-    def frames_around(self, frames: Sequence[FrameRecord], reach: int) -> dict[int, list[FrameRecord]]:
-        """For each of these frames the live ones of its video, `reach` before and after it, in order of time."""
-        near = {
-            frame.frame_id: range(max(0, frame.frame_id - reach), frame.frame_id + reach + 1)
-            for frame in frames
-        }
-        wanted = sorted(set().union(*near.values()))
-        records = {record.frame_id: record for record in self.frames(wanted)}
-        return {
-            frame.frame_id: [
-                records[other]
-                for other in near[frame.frame_id]
-                if other in records and records[other].video_id == frame.video_id
+    def instants_around(self, frame_ids: Sequence[int], reach: Sequence[int]) -> list[list[Instant]]:
+        """For each of these frames the live ones of its source, up to `reach` before and after it, in order of time.
+
+        Empty for a frame that is not there (any more).
+        """
+        near = [range(max(0, one - far), one + far + 1) for one, far in zip(frame_ids, reach, strict=True)]
+        known = self.instants(sorted(set().union(*near)))
+        return [
+            [
+                known[other]
+                for other in around
+                if other in known and known[other].source_id == known[frame_id].source_id
             ]
-            for frame in frames
-        }
+            if frame_id in known
+            else []
+            for frame_id, around in zip(frame_ids, near, strict=True)
+        ]
 
 
 class CatalogMetadata(Mapping[int, dict[str, object]]):

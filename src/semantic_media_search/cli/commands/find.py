@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 
 from semantic_media_search.cli.commands.models import encoder_loader, starter_hint
 from semantic_media_search.cli.console import Console
@@ -9,7 +10,7 @@ from semantic_media_search.config import Settings
 from semantic_media_search.library import Library
 from semantic_media_search.records import SearchHit
 from semantic_media_search.search.filters import Filters, parse_time
-from semantic_media_search.search.moments import Lead, page_of_leads
+from semantic_media_search.search.moments import Found, Lead, page_of_leads
 from semantic_media_search.search.retriever import EXACT_BELOW, EXACT_ONCE_BELOW
 
 
@@ -28,45 +29,53 @@ def run_search(arguments: argparse.Namespace, settings: Settings, console: Conso
     )
     allowed = None if filters.any_row else view.facts().mask(filters)
 
-    def best(k: int) -> list[SearchHit]:
-        return view.search_text(query, k, ef=arguments.ef, allowed=allowed)
+    vector = view.encode_query(query)
+
+    def best(k: int) -> list[Found]:
+        return view.nearest(vector, k, ef=arguments.ef, allowed=allowed)
 
     if arguments.group == "moment":
-        leads = page_of_leads(best, view.hashes, 0, arguments.k).leads
+        leads = page_of_leads(best, view.instants, 0, arguments.k).leads
     else:
-        leads = [Lead(hit) for hit in best(arguments.k)]
+        leads = [Lead(*found) for found in best(arguments.k)]
     if filters.min_similarity is not None:
-        leads = [lead for lead in leads if lead.hit.similarity >= filters.min_similarity]
+        leads = [lead for lead in leads if lead.similarity >= filters.min_similarity]
+    records = {record.frame_id: record for record in view.frames([lead.frame_id for lead in leads])}
+    results = [
+        (SearchHit(records[lead.frame_id], lead.similarity), lead.copies)
+        for lead in leads
+        if lead.frame_id in records
+    ]
     if arguments.json:
         console.result(
-            json.dumps({"query": query, "results": [_described(lead) for lead in leads]}, indent=2)
+            json.dumps({"query": query, "results": [_described(*one) for one in results]}, indent=2)
         )
     elif arguments.paths:
-        for path in dict.fromkeys(lead.hit.frame.source_path for lead in leads):
+        for path in dict.fromkeys(hit.frame.source_path for hit, _ in results):
             console.result(path)
     else:
-        for line in table(leads):
+        for line in table(results):
             console.result(line)
         console.info(starter_hint(view.generation.model))
     return 0
 
 
-def _described(lead: Lead) -> dict[str, object]:
-    described = lead.hit.to_json()
-    return described | {"similar": list(lead.copies)} if lead.copies else described
+def _described(hit: SearchHit, copies: Sequence[int]) -> dict[str, object]:
+    described = hit.to_json()
+    return described | {"similar": list(copies)} if copies else described
 
 
-def table(leads: list[Lead]) -> list[str]:
+def table(results: Sequence[tuple[SearchHit, Sequence[int]]]) -> list[str]:
     """Results as lines of text: similarity, where in the video, which file, how many copies."""
-    if not leads:
+    if not results:
         return ["nothing found: no frame of the library passes what was asked for"]
-    return ["similarity  moment    file", *map(_line, leads)]
+    return ["similarity  moment    file", *(_line(*one) for one in results)]
 
 
-def _line(lead: Lead) -> str:
-    frame = lead.hit.frame
-    copies = f"  (+{len(lead.copies)} similar)" if lead.copies else ""
-    return f"{_shown(lead.hit):>10.3f}  {moment(frame.timestamp):<8}  {frame.source_path}{copies}"
+def _line(hit: SearchHit, copies: Sequence[int]) -> str:
+    frame = hit.frame
+    others = f"  (+{len(copies)} similar)" if copies else ""
+    return f"{_shown(hit):>10.3f}  {moment(frame.timestamp):<8}  {frame.source_path}{others}"
 
 
 def _shown(hit: SearchHit) -> float:
