@@ -68,9 +68,7 @@ def test_back_forward_reload_and_links_restore_the_view(page: Page, open_page: C
     page.locator("#q").press("Enter")
     page.wait_for_timeout(100)
     search(page, "green")
-    page.evaluate("scrollTo(0, 2600)")
-    page.wait_for_timeout(700)
-    page.evaluate("scrollTo(0, 2600)")
+    until(page, "(scrollTo(0, 2600), scrollY === 2600)")
     until(page, "new URLSearchParams(location.search).get('at') > 0")
     page.wait_for_timeout(300)
     at, top = page.url, page.evaluate("scrollY")
@@ -206,7 +204,7 @@ def test_a_library_that_is_made_meanwhile(open_page: Callable[..., Page], tmp_pa
 
 def test_a_slow_network_is_said_and_steals_nothing(page: Page) -> None:
     held: list[Route] = []
-    page.route("**/search?q=red&**", lambda route: held.append(route))
+    page.route("**/search?q=red&**", lambda route: held.append(route), times=1)
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
     page.locator("#q").fill("red")
     page.locator("#q").press("Enter")

@@ -10,6 +10,9 @@ const LARGEST_PAGE = 500;
 const FURTHEST = 10_000;
 const AHEAD = 2.5;
 const LONG_MS = 300;
+const SETTLED_MS = 250;
+const BELOW_PICTURE = 60;
+const FEWEST = 12;
 
 /** How many results to ask for at once where so many are wanted. */
 const pagesFor = (count) => Math.min(LARGEST_PAGE, Math.max(1, Math.ceil(count / PAGE)) * PAGE);
@@ -25,6 +28,7 @@ export class Grid {
     this.more = false;
     this.loading = null;
     this.further = null;
+    this.settling = 0;
     this.element.addEventListener("keydown", (event) => this.walk(event));
     this.element.addEventListener("focusin", (event) => this.rove(event.target.closest(".card")));
     addEventListener("scroll", () => this.fill(), { passive: true });
@@ -36,9 +40,13 @@ export class Grid {
     if (byId("more").getBoundingClientRect().top < AHEAD * innerHeight) this.loadMore();
   }
 
-  /** Show a view's results from the start, at least `count` of them; resolves when they stand there. */
+  /**
+   * Show a view's results from the start, at least `count` of them; resolves when they stand there.
+   * Only what is in sight is asked for at first: whoever types on has it replaced before the rest could be seen.
+   */
   async show(view, count = 0) {
     this.loading?.abort();
+    clearTimeout(this.settling);
     const asked = new AbortController();
     this.loading = asked;
     this.further = null;
@@ -46,7 +54,7 @@ export class Grid {
     byId("more").classList.remove("loading");
     const long = setTimeout(() => this.loading === asked && this.actions.waiting(), LONG_MS);
     try {
-      const answer = await api.results(view, 0, pagesFor(count), asked.signal);
+      const answer = await api.results(view, 0, count ? pagesFor(count) : this.inSight, asked.signal);
       if (this.loading !== asked) return false;
       this.view = view;
       this.items = [];
@@ -65,7 +73,7 @@ export class Grid {
       if (this.loading === asked) {
         this.loading = null;
         this.element.ariaBusy = "false";
-        this.fill();
+        this.settling = setTimeout(() => this.fill(), SETTLED_MS);
       }
     }
   }
@@ -141,6 +149,13 @@ export class Grid {
     if (place < 0) return undefined;
     if (place + step >= this.items.length) await this.loadMore();
     return this.items[place + step];
+  }
+
+  /** How many results a screen holds, with a row more. */
+  get inSight() {
+    const widths = getComputedStyle(this.element).gridTemplateColumns.split(" ");
+    const rows = Math.ceil(innerHeight / (parseFloat(widths[0]) * 0.75 + BELOW_PICTURE)) + 1;
+    return Math.max(FEWEST, Math.min(PAGE, widths.length * rows)) || PAGE;
   }
 
   get columns() {

@@ -14,13 +14,16 @@ import { showSubject } from "./subject.js";
 import { Viewer } from "./viewer.js";
 
 const TYPING_MS = 30;
+const BURST_MS = 60;
 const PAUSE_MS = 1500;
 const RETRY_MS = 2000;
+const SCROLLED_MS = 200;
 const LOOK_MS = 10_000;
 const FROM_THE_TOP = { open: null, t: null, at: null };
 
 let view = address.read();
 let typing = 0;
+let lastTyped = -Infinity;
 let lately = { what: "", when: -Infinity };
 let retrying = 0;
 let looking = 0;
@@ -258,11 +261,18 @@ async function showAnew(fresh) {
   if (fresh > 0 && view.open === null) toast(`The library has grown by ${count(fresh, "frame", "frames")}`);
 }
 
+/** A key by itself is answered at once; keys in a burst are one search, when it ends. */
 function typed() {
+  const now = performance.now();
+  const burst = now - lastTyped < BURST_MS;
+  lastTyped = now;
   clearTimeout(typing);
-  typing = setTimeout(() => {
-    if (words.value !== view.q) goOn("words", { q: words.value });
-  }, TYPING_MS);
+  if (burst) typing = setTimeout(searchTyped, TYPING_MS);
+  else searchTyped();
+}
+
+function searchTyped() {
+  if (words.value !== view.q) goOn("words", { q: words.value });
 }
 
 words.addEventListener("input", typed);
@@ -285,10 +295,15 @@ byId("show-filters").addEventListener("click", (event) => {
   event.currentTarget.setAttribute("aria-expanded", String(open));
 });
 let scrolled = 0;
-addEventListener("scroll", () => {
+/** Where one stopped scrolling is kept; not before what is on its way has come, which may move it. */
+function scrolledTo() {
   clearTimeout(scrolled);
-  scrolled = setTimeout(() => !grid.loading && view.open === null && keepPlace(), 200);
-}, { passive: true });
+  scrolled = setTimeout(() => {
+    if (grid.loading) scrolledTo();
+    else if (view.open === null) keepPlace();
+  }, SCROLLED_MS);
+}
+addEventListener("scroll", scrolledTo, { passive: true });
 addEventListener("popstate", () => {
   lately.when = -Infinity;
   view = address.read();
