@@ -15,7 +15,7 @@ from semantic_media_search.search.brute_force import BruteForceIndex
 
 DEFAULT_EF = 50
 EXACT_BELOW = 1_000
-EXACT_ONCE_BELOW = 20_000
+EXACT_ONCE_BELOW = 100_000
 """Where one search is all that is wanted, comparing fewer rows takes less time than importing the compiler."""
 MAX_QUERY_LENGTH = 1_000
 
