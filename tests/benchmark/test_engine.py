@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from semantic_media_search.benchmark import all_command, query_command, retrieval_command
+from semantic_media_search.benchmark.engine.charts import draw_svg
 from semantic_media_search.benchmark.engine.compare import (
     BETTER,
     CHANGED,
@@ -19,7 +20,7 @@ from semantic_media_search.benchmark.engine.compare import (
     incomparable,
     verdict,
 )
-from semantic_media_search.benchmark.engine.figures import Figure, rate, times_as_fast
+from semantic_media_search.benchmark.engine.figures import Figure, Row, rate, times_as_fast
 from semantic_media_search.benchmark.engine.memory import allocated, peak_memory, peak_of_tree
 from semantic_media_search.benchmark.engine.results import Chart, Result, Section
 from semantic_media_search.benchmark.engine.session import Session
@@ -217,6 +218,25 @@ def test_a_session_prints_writes_and_draws(tmp_path: Path) -> None:
     assert {"date", "processor", "load", "model", "calibration"} <= set(stored.environment)
     if (tmp_path / "deep" / "out-growth.png").exists():
         assert (tmp_path / "deep" / "out-growth.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_charts_show_units_the_fitted_power_and_what_each_bar_comes_to() -> None:
+    pytest.importorskip("matplotlib")
+    rows: list[Row] = [
+        {"n": n, "part": f"part {n}", "time": Figure((0.9 * n**2, 1.0 * n**2, 1.2 * n**2), "ms"), "once": n}
+        for n in (1, 10, 2000)
+    ]
+    growth = draw_svg(
+        Chart("Growth", "n", "time", log_x=True, log_y=True, fit=True), Section("s", "S", ("n",), rows)
+    )
+    for text in ("Growth", "time (ms)", "N^2.00", "2,000", "10,000"):
+        assert f">{text}</text>" in growth, text
+    bars = draw_svg(Chart("Bars", "part", "time"), Section("s", "S", ("part",), rows))
+    for text in ("part 2000", "4,000,000", "time (ms)"):
+        assert f">{text}</text>" in bars, text
+    assert "<svg" in draw_svg(
+        Chart("One", "n", "once", log_x=True, fit=True), Section("s", "S", ("n",), rows[:1])
+    )
 
 
 def test_all_leaves_out_what_cannot_be_measured_here(

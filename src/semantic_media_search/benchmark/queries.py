@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from semantic_media_search.benchmark.engine.figures import Figure, Row
-from semantic_media_search.benchmark.engine.results import Section
+from semantic_media_search.benchmark.engine.results import Chart, Section
 from semantic_media_search.errors import LibraryNotFoundError, QueryError
 from semantic_media_search.index.hnsw import HNSWIndex
 from semantic_media_search.library import LibraryView
@@ -42,7 +42,8 @@ class QueryBenchmark:
                 }
             )
         title = f"Searches on this library, one at a time: {len(self.times[0])} queries"
-        return Section("queries", title, ("search",), rows)
+        charts = [Chart("Time of a search", "search", "mean of all queries")]
+        return Section("queries", title, ("search",), rows, charts=charts)
 
     def to_json(self) -> dict[str, Any]:
         """`encode_ms`, `per_query` and `aggregates` as the plan has them."""

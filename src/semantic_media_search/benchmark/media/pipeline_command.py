@@ -120,7 +120,10 @@ def stage_section(alone: Sequence[Mapping[str, StageTimes]], photos: int, vector
         ("stage",),
         rows,
         ["The peak is that of the whole process, the model and what the stages before left to it included."],
-        [Chart("Milliseconds an item", "stage", "each"), Chart("Peak memory, MB", "stage", "peak")],
+        [
+            Chart("Time of each stage for one item", "stage", "each"),
+            Chart("Peak memory by stage", "stage", "peak"),
+        ],
     )
 
 
@@ -158,7 +161,8 @@ def packing_section(
     notes = [f"Ingest read {ingested:,} photos, start of its workers and all commits included."]
     if peak is not None:
         notes.append(f"It and its workers held {peak / MB:,.0f} MB at most.")
-    return Section("packing", "Stages perfectly packed, and ingest", ("what",), rows, notes)
+    charts = [Chart("Photos a second", "what", "photos")]
+    return Section("packing", "Stages perfectly packed, and ingest", ("what",), rows, notes, charts)
 
 
 def _total(measured: Mapping[str, StageTimes]) -> float:

@@ -6,7 +6,7 @@ from itertools import cycle, islice
 import numpy as np
 
 from semantic_media_search.benchmark.engine.figures import Figure, Row
-from semantic_media_search.benchmark.engine.results import Section
+from semantic_media_search.benchmark.engine.results import Chart, Section
 from semantic_media_search.benchmark.engine.session import Say
 from semantic_media_search.benchmark.serving import library
 from semantic_media_search.benchmark.serving.browser import typist
@@ -53,5 +53,6 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
         "The page searches while they are typed. The browser shares this machine's cores with the server.",
         library.recall_note(view),
     ]
-    session.add(Section("page", "From the last key to the first result", ("step",), rows, notes))
+    charts = [Chart("Time from step to step, half of the searches sooner", "step", "p50")]
+    session.add(Section("page", "From the last key to the first result", ("step",), rows, notes, charts))
     session.close()

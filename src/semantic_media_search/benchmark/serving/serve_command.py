@@ -56,7 +56,10 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
     ]
     if held is not None:
         notes.append(f"The server held {held / MB:,.0f} MB in the end.")
-    charts = [Chart("Searches a second", "clients", "throughput", "words", log_x=True)]
+    charts = [
+        Chart("Searches a second", "clients", "throughput", "words", log_x=True),
+        Chart("Latency, 95 of 100 answered sooner", "clients", "p95", "words", log_x=True, log_y=True),
+    ]
     session.add(Section("serve", "Searches over HTTP", ("clients", "words"), rows, notes, charts))
     session.close()
 
