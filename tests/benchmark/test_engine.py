@@ -220,6 +220,27 @@ def test_a_session_prints_writes_and_draws(tmp_path: Path) -> None:
         assert (tmp_path / "deep" / "out-growth.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for place in (tmp_path / "file" / "out.json", tmp_path):
+        with pytest.raises(ConfigError, match="choose another --output"):
+            Session("index", print, place)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("given", ["0", "-3", "many"])
+def test_nothing_is_measured_no_times(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for option in (
+        ["serve", "--clients"],
+        ["size", "--rounds"],
+        ["pipeline", "--count"],
+        ["index", "--growth"],
+    ):
+        with pytest.raises(SystemExit):
+            main(["benchmark", *option, given])
+        assert "at least 1" in (said := capsys.readouterr().err) or "no whole number" in said
+
+
 def test_charts_show_units_the_fitted_power_and_what_each_bar_comes_to() -> None:
     pytest.importorskip("matplotlib")
     rows: list[Row] = [

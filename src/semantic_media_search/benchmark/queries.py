@@ -41,7 +41,8 @@ class QueryBenchmark:
                     "mean of all queries": Figure(tuple(np.mean(times, axis=0).tolist()), "ms"),
                 }
             )
-        title = f"Searches on this library, one at a time: {len(self.times[0])} queries"
+        count = len(self.times[0])
+        title = f"Searches on this library, one at a time: {count} {'query' if count == 1 else 'queries'}"
         charts = [Chart("Time of a search", "search", "mean of all queries")]
         return Section("queries", title, ("search",), rows, charts=charts)
 

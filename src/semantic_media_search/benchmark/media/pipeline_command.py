@@ -9,6 +9,7 @@ import numpy as np
 
 from semantic_media_search.benchmark.engine.figures import Figure, Row, rate
 from semantic_media_search.benchmark.engine.memory import MB, peak_memory, peak_of_tree
+from semantic_media_search.benchmark.engine.options import at_least_1
 from semantic_media_search.benchmark.engine.results import Chart, Section
 from semantic_media_search.benchmark.engine.session import Say, Session
 from semantic_media_search.benchmark.engine.timing import seconds_of
@@ -35,8 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default=STARTER_MODEL_NAME, help="a model's name or folder (default %(default)s)"
     )
-    parser.add_argument("--vectors", type=int, default=10_000, help="so many are indexed (default 10000)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often all is timed (default 3)")
+    parser.add_argument(
+        "--vectors", type=at_least_1, default=10_000, help="so many are indexed (default 10000)"
+    )
+    parser.add_argument("--rounds", type=at_least_1, default=3, help="how often all is timed (default 3)")
     parser.add_argument(
         "--output", type=Path, default=Path("data/benchmarks/pipeline.json"), metavar="FILE",
         help="default %(default)s",

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from semantic_media_search.benchmark.engine.options import at_least_1
 from semantic_media_search.benchmark.engine.session import Say, Session
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings import load_encoder
@@ -13,7 +14,7 @@ from semantic_media_search.library.view import LibraryView
 def add_arguments(parser: argparse.ArgumentParser, benchmark: str, *, rounds: int) -> None:
     """What all of them take."""
     parser.add_argument(
-        "--rounds", type=int, default=rounds, help="how often all is timed (default %(default)s)"
+        "--rounds", type=at_least_1, default=rounds, help="how often all is timed (default %(default)s)"
     )
     parser.add_argument(
         "--output", type=Path, default=Path(f"data/benchmarks/{benchmark}.json"), metavar="FILE",

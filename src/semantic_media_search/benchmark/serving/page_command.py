@@ -6,6 +6,7 @@ from itertools import cycle, islice
 import numpy as np
 
 from semantic_media_search.benchmark.engine.figures import Figure, Row
+from semantic_media_search.benchmark.engine.options import at_least_1
 from semantic_media_search.benchmark.engine.results import Chart, Section
 from semantic_media_search.benchmark.engine.session import Say
 from semantic_media_search.benchmark.serving import library
@@ -19,7 +20,9 @@ _WARM_UP = ("a red kite", "an open book")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How much is typed, and how fast."""
-    parser.add_argument("--searches", type=int, default=24, help="typed in each round (default %(default)s)")
+    parser.add_argument(
+        "--searches", type=at_least_1, default=24, help="typed in each round (default %(default)s)"
+    )
     parser.add_argument(
         "--key-ms", type=float, default=120, help="from key to key, in milliseconds (default %(default)s)"
     )

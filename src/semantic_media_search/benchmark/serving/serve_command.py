@@ -10,6 +10,7 @@ import numpy as np
 
 from semantic_media_search.benchmark.engine.figures import Figure, Row
 from semantic_media_search.benchmark.engine.memory import MB, tree_memory
+from semantic_media_search.benchmark.engine.options import at_least_1
 from semantic_media_search.benchmark.engine.results import Chart, Section
 from semantic_media_search.benchmark.engine.session import Say
 from semantic_media_search.benchmark.engine.timing import turns
@@ -26,10 +27,13 @@ _PERCENTILES = (50, 95, 99)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How many clients and requests."""
     parser.add_argument(
-        "--clients", type=int, nargs="+", default=list(CLIENTS), help="at once (default 1 8 64)"
+        "--clients", type=at_least_1, nargs="+", default=list(CLIENTS), help="at once (default 1 8 64)"
     )
     parser.add_argument(
-        "--requests", type=int, default=640, help="in each round, of all clients together (default 640)"
+        "--requests",
+        type=at_least_1,
+        default=640,
+        help="in each round, of all clients together (default 640)",
     )
     library.add_arguments(parser, "serve", rounds=5)
 
