@@ -15,6 +15,7 @@ from semantic_media_search.benchmark.engine.compare import (
     UNKNOWN,
     WITHIN_NOISE,
     WORSE,
+    Difference,
     Machine,
     compare,
     incomparable,
@@ -110,6 +111,35 @@ def test_equal_measurements_hardly_ever_get_a_verdict(repeats: int) -> None:
     assert called <= 2
 
 
+@pytest.mark.parametrize(("repeats", "spread"), [(3, 0.01), (5, 0.03), (7, 0.05)])
+def test_a_change_of_30_percent_is_seen_where_repeats_do_not_scatter_widely(
+    repeats: int, spread: float
+) -> None:
+    random = np.random.default_rng(6)
+
+    def figure(times: float) -> Figure:
+        return Figure(tuple(times * random.lognormal(0, spread, repeats)), "s")
+
+    pairs = [(figure(1), figure(1.3 if number % 2 else 1 / 1.3)) for number in range(100)]
+    found = [verdict(before, after)[2] for before, after in pairs]
+    assert sum(one == (WORSE if number % 2 else BETTER) for number, one in enumerate(found)) >= 95
+
+
+def test_what_a_comparison_could_have_shown_is_said() -> None:
+    quiet, noisy = around(1), Figure((0.5, 1.0, 1.5, 0.7, 1.3), "s")
+    times = [
+        Difference("", before, after, *verdict(before, after)).visible
+        for before, after in ((quiet, around(1, seed=1)), (noisy, noisy), (quiet, Figure((2.0,), "s")))
+    ]
+    assert times[0] is not None
+    assert times[1] is not None
+    assert 1.03 < times[0] < 1.1 < times[1]
+    assert times[2] is None
+    assert (
+        verdict(quiet, Figure(tuple(times[0] * 1.02 * t for t in around(1, seed=1).repeats), "s"))[2] == WORSE
+    )
+
+
 def test_a_machine_that_got_slower_is_no_news() -> None:
     slower = Machine(1.1, 1.4, 1.25)
     assert verdict(around(1), around(1.25), slower)[2] == WITHIN_NOISE
@@ -173,6 +203,7 @@ def test_the_commands_compare_and_report(tmp_path: Path, capsys: pytest.CaptureF
     assert "part, one, time: 1.00 s" in printed
     assert ": worse" in printed
     assert "1 worse, 0 better" in printed
+    assert "Half of them would show a change of " in printed
     assert main(["benchmark", "compare", str(before), str(before), "--all"]) == 0
     assert ": within noise" in capsys.readouterr().out
     assert main(["benchmark", "report", str(before), "--output", str(tmp_path / "tables.md")]) == 0

@@ -50,6 +50,16 @@ class Difference:
     high: float | None
     verdict: str
 
+    @property
+    def visible(self) -> float | None:
+        """How many times as large or small it would have to be to get a verdict; None where none is to be had."""
+        if self.low is None or self.high is None or self.low <= 0:
+            return None
+        assert isinstance(self.before, Figure)
+        assert isinstance(self.after, Figure)
+        ratio = self.after.value / self.before.value
+        return (1 + MINIMUM) * max(self.high / ratio, ratio / self.low)
+
     def line(self) -> str:
         """In words."""
         text = f"{self.place}: {cell_text(self.before)} -> {cell_text(self.after)}"
