@@ -110,8 +110,10 @@ def _named(column: str, section: Section) -> str:
     return f"{column} ({unit})" if unit else column
 
 
-def _spans(points: Sequence[_Point]) -> list[list[float]]:
-    return [[point.below for point in points], [point.above for point in points]]
+def _spans(points: Sequence[_Point]) -> list[list[float]] | None:
+    """From the least repeat to the greatest; None where all was measured once."""
+    spans = [[point.below for point in points], [point.above for point in points]]
+    return spans if any(map(any, spans)) else None
 
 
 def _line(axes: Any, points: Sequence[_Point], name: str) -> None:
