@@ -203,7 +203,7 @@ def test_the_commands_compare_and_report(tmp_path: Path, capsys: pytest.CaptureF
     assert "part, one, time: 1.00 s" in printed
     assert ": worse" in printed
     assert "1 worse, 0 better" in printed
-    assert "Half of them would show a change of " in printed
+    assert "Half of them would have shown a change of " in printed
     assert main(["benchmark", "compare", str(before), str(before), "--all"]) == 0
     assert ": within noise" in capsys.readouterr().out
     assert main(["benchmark", "report", str(before), "--output", str(tmp_path / "tables.md")]) == 0

@@ -33,7 +33,7 @@ CHANGED = "changed"
 _MUST_AGREE = (
     *("processor", "cores", "system", "threads", "cores_used"),
     *("model", "fingerprint", "vectors", "rows", "dim", "frames", "scale", "M", "ef_construction"),
-    *("photos", "captions", "split", "queries", "k", "count", "max_side"),
+    *("photos", "captions", "split", "queries", "k", "count", "max_side", "videos", "requests", "searches"),
 )
 """Facts of the environment that two runs have to share: the machine, the model, and what was measured on."""
 _TIMED_UNITS = ("s", "ms", "us", "/s")

@@ -65,6 +65,6 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
     say(f"{len(differences)} figures stand in both: {counts} (at {CONFIDENCE:.1%}, beyond {MINIMUM:.0%})")
     if visible := [times for difference in differences if (times := difference.visible) is not None]:
         say(
-            f"Half of them would show a change of {median(visible):.2f} times or less; more --rounds and a quieter "
-            "machine show less."
+            f"Half of them would have shown a change of {median(visible):.2f} times or less; with more repeats or "
+            "on a quieter machine finer ones show."
         )

@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
         "ingest",
         say,
         arguments.output,
-        model="ViT-B/32, ONNX float32",
+        model=f"ONNX, {arguments.model.resolve().name}",
         photos=photo_kind(arguments),
         threads=threads,
         count=arguments.count,

@@ -75,7 +75,13 @@ def photo_kind(arguments: argparse.Namespace) -> str:
 def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
     """Measure, print, write."""
     session = Session(
-        "media", say, arguments.output, photos=photo_kind(arguments), max_side=MAX_SIDE, count=arguments.count
+        "media",
+        say,
+        arguments.output,
+        photos=photo_kind(arguments),
+        max_side=MAX_SIDE,
+        count=arguments.count,
+        videos=", ".join(path.name for path in arguments.videos or ()) or f"made, {arguments.seconds} s each",
     )
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

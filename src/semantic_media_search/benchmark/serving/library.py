@@ -23,9 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser, benchmark: str, *, rounds: in
 
 
 def open_session(
-    benchmark: str, arguments: argparse.Namespace, settings: Settings, say: Say
+    benchmark: str, arguments: argparse.Namespace, settings: Settings, say: Say, **facts: object
 ) -> tuple[Session, LibraryView]:
-    """The session with the library's facts, and the library. Raises LibraryNotFoundError where there is none."""
+    """The session with these facts and the library's, and the library. Raises LibraryNotFoundError for none."""
     view = Library(settings, lambda name: load_encoder(name, threads=settings.threads)).view()
     session = Session(
         benchmark,
@@ -37,6 +37,7 @@ def open_session(
         dim=view.store.dim,
         ef=view.generation.ef_search,
         recall=recall_of(view),
+        **facts,
     )
     return session, view
 

@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
     """Measure, print, write. Raises LibraryError where there is no library, ConfigError where there is no browser."""
-    session, view = library.open_session("page", arguments, settings, say)
+    session, view = library.open_session(
+        "page", arguments, settings, say, searches=arguments.searches, key_ms=arguments.key_ms
+    )
     words = cycle(SAMPLE_QUERIES)
     rounds: list[list[dict[str, float]]] = []
     with serving(settings.library) as server, typist(f"http://{HOST}:{server.port}/") as person:

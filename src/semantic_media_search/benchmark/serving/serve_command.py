@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
     """Measure, print, write. Raises LibraryError where there is no library, or where a search fails."""
-    session, view = library.open_session("serve", arguments, settings, say)
+    session, view = library.open_session("serve", arguments, settings, say, requests=arguments.requests)
     cells = list(itertools.product(arguments.clients, (OLD, NEW)))
     measured: dict[tuple[int, str], list[tuple[float, list[float]]]] = {cell: [] for cell in cells}
     with serving(settings.library) as server:
