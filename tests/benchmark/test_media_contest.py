@@ -126,6 +126,13 @@ def test_an_rclip_like_pipeline_gives_one_vector_a_photo(tmp_path: Path, photos:
     np.testing.assert_allclose(vectors[0], vectors[2], atol=1e-6)
 
 
+def test_a_model_of_another_size_than_the_peers_is_refused() -> None:
+    starter = next(model.folder for model in KNOWN_MODELS if model.name == "starter")
+    assert starter is not None
+    with pytest.raises(ConfigError, match=r"no pictures of 224 x 224.*export_clip\.py random"):
+        rclip_like(starter, 1)
+
+
 @pytest.mark.exhaustive
 def test_a_transformers_pipeline_gives_one_vector_a_photo(tmp_path: Path, photos: list[Path]) -> None:
     pytest.importorskip("transformers")
