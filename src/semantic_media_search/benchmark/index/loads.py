@@ -160,9 +160,9 @@ def growth_section(vectors: Vectors, sizes: Sequence[int], dim: int, threads: in
                 "speed at 0.95": speed,
                 "query at 0.95": None if speed is None else _each_ms(speed),
                 "bytes a vector in memory": round((held.bytes or 0) / size),
-                "in memory, MB": round((held.bytes or 0) / MB, 1),
+                "in memory, MB": round((held.bytes or 0) / MB, 3),
                 "bytes a vector on disk": round(disk / size, 1),
-                "on disk, MB": round(disk / MB, 1),
+                "on disk, MB": round(disk / MB, 3),
                 "load": seconds(loads),
             }
         )
