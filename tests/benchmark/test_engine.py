@@ -8,18 +8,20 @@ import numpy as np
 import pytest
 
 from semantic_media_search.benchmark import all_command, query_command, retrieval_command
+from semantic_media_search.benchmark.engine.charts import draw_svg
 from semantic_media_search.benchmark.engine.compare import (
     BETTER,
     CHANGED,
     UNKNOWN,
     WITHIN_NOISE,
     WORSE,
+    Difference,
     Machine,
     compare,
     incomparable,
     verdict,
 )
-from semantic_media_search.benchmark.engine.figures import Figure, rate, times_as_fast
+from semantic_media_search.benchmark.engine.figures import Figure, Row, rate, times_as_fast
 from semantic_media_search.benchmark.engine.memory import allocated, peak_memory, peak_of_tree
 from semantic_media_search.benchmark.engine.results import Chart, Result, Section
 from semantic_media_search.benchmark.engine.session import Session
@@ -109,6 +111,35 @@ def test_equal_measurements_hardly_ever_get_a_verdict(repeats: int) -> None:
     assert called <= 2
 
 
+@pytest.mark.parametrize(("repeats", "spread"), [(3, 0.01), (5, 0.03), (7, 0.05)])
+def test_a_change_of_30_percent_is_seen_where_repeats_do_not_scatter_widely(
+    repeats: int, spread: float
+) -> None:
+    random = np.random.default_rng(6)
+
+    def figure(times: float) -> Figure:
+        return Figure(tuple(times * random.lognormal(0, spread, repeats)), "s")
+
+    pairs = [(figure(1), figure(1.3 if number % 2 else 1 / 1.3)) for number in range(100)]
+    found = [verdict(before, after)[2] for before, after in pairs]
+    assert sum(one == (WORSE if number % 2 else BETTER) for number, one in enumerate(found)) >= 95
+
+
+def test_what_a_comparison_could_have_shown_is_said() -> None:
+    quiet, noisy = around(1), Figure((0.5, 1.0, 1.5, 0.7, 1.3), "s")
+    times = [
+        Difference("", before, after, *verdict(before, after)).visible
+        for before, after in ((quiet, around(1, seed=1)), (noisy, noisy), (quiet, Figure((2.0,), "s")))
+    ]
+    assert times[0] is not None
+    assert times[1] is not None
+    assert 1.03 < times[0] < 1.1 < times[1]
+    assert times[2] is None
+    assert (
+        verdict(quiet, Figure(tuple(times[0] * 1.02 * t for t in around(1, seed=1).repeats), "s"))[2] == WORSE
+    )
+
+
 def test_a_machine_that_got_slower_is_no_news() -> None:
     slower = Machine(1.1, 1.4, 1.25)
     assert verdict(around(1), around(1.25), slower)[2] == WITHIN_NOISE
@@ -172,6 +203,7 @@ def test_the_commands_compare_and_report(tmp_path: Path, capsys: pytest.CaptureF
     assert "part, one, time: 1.00 s" in printed
     assert ": worse" in printed
     assert "1 worse, 0 better" in printed
+    assert "Half of them would have shown a change of " in printed
     assert main(["benchmark", "compare", str(before), str(before), "--all"]) == 0
     assert ": within noise" in capsys.readouterr().out
     assert main(["benchmark", "report", str(before), "--output", str(tmp_path / "tables.md")]) == 0
@@ -217,6 +249,46 @@ def test_a_session_prints_writes_and_draws(tmp_path: Path) -> None:
     assert {"date", "processor", "load", "model", "calibration"} <= set(stored.environment)
     if (tmp_path / "deep" / "out-growth.png").exists():
         assert (tmp_path / "deep" / "out-growth.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for place in (tmp_path / "file" / "out.json", tmp_path):
+        with pytest.raises(ConfigError, match="choose another --output"):
+            Session("index", print, place)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("given", ["0", "-3", "many"])
+def test_nothing_is_measured_no_times(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for option in (
+        ["serve", "--clients"],
+        ["size", "--rounds"],
+        ["pipeline", "--count"],
+        ["index", "--growth"],
+    ):
+        with pytest.raises(SystemExit):
+            main(["benchmark", *option, given])
+        assert "at least 1" in (said := capsys.readouterr().err) or "no whole number" in said
+
+
+def test_charts_show_units_the_fitted_power_and_what_each_bar_comes_to() -> None:
+    pytest.importorskip("matplotlib")
+    rows: list[Row] = [
+        {"n": n, "part": f"part {n}", "time": Figure((0.9 * n**2, 1.0 * n**2, 1.2 * n**2), "ms"), "once": n}
+        for n in (1, 10, 2000)
+    ]
+    growth = draw_svg(
+        Chart("Growth", "n", "time", log_x=True, log_y=True, fit=True), Section("s", "S", ("n",), rows)
+    )
+    for text in ("Growth", "time (ms)", "N^2.00", "2,000", "10,000"):
+        assert f">{text}</text>" in growth, text
+    bars = draw_svg(Chart("Bars", "part", "time"), Section("s", "S", ("part",), rows))
+    for text in ("part 2000", "4,000,000", "time (ms)"):
+        assert f">{text}</text>" in bars, text
+    assert "<svg" in draw_svg(
+        Chart("One", "n", "once", log_x=True, fit=True), Section("s", "S", ("n",), rows[:1])
+    )
 
 
 def test_all_leaves_out_what_cannot_be_measured_here(

@@ -1,5 +1,7 @@
-"""`media-search benchmark start`, `serve` and `size` on a library of a few painted pictures."""
+"""`media-search benchmark start`, `serve`, `size` and `page` on a library of a few painted pictures."""
 
+import os
+import shutil
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from fakes import COLOURS, paint
 from semantic_media_search.benchmark.engine.figures import number
 from semantic_media_search.benchmark.engine.results import Result
-from semantic_media_search.benchmark.serving import processes
+from semantic_media_search.benchmark.serving import browser, processes
 from semantic_media_search.benchmark.serving.library import recall_note, recall_of
 from semantic_media_search.benchmark.serving.processes import get, run_program, serving
 from semantic_media_search.cli import main
@@ -111,6 +113,34 @@ def test_size(library: Path) -> None:
     assert sum(sizes.values()) == pytest.approx(sum(once.values()) / 1e6, abs=0.05)
     if memory.rows[0]["memory"] is not None:
         assert number(memory.rows[0]["memory"]) > 5  # type: ignore[operator]
+
+
+@pytest.mark.browser
+def test_page(library: Path) -> None:
+    if not any(map(shutil.which, browser._NAMES)) and not os.environ.get("CI"):
+        pytest.skip("no Chromium found")
+    (section,) = measure("page", library, "--rounds", "2", "--searches", "2", "--key-ms", "20").sections
+    half = {str(row["step"]): number(row["p50"]) or 0.0 for row in section.rows}
+    assert list(half) == [
+        "key to request",
+        "request to answer",
+        "answer to first tile",
+        "key to first tile",
+        "key to first thumbnail",
+    ]
+    assert all(len(row["p50"].repeats) == 2 for row in section.rows)  # type: ignore[union-attr]
+    assert half["request to answer"] > 0
+    assert half["key to first tile"] > 0
+    assert half["key to first thumbnail"] >= half["key to first tile"]
+    assert any("its searches are exact" in note for note in section.notes)
+
+
+def test_the_page_needs_a_browser(
+    library: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(browser, "_NAMES", ("no-such-browser",))
+    assert main(["benchmark", "page", "--library", str(library)]) == 1
+    assert "no browser found under the names no-such-browser; install Chromium" in capsys.readouterr().err
 
 
 def test_failures_are_said(library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

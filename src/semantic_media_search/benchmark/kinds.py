@@ -16,7 +16,8 @@ KINDS = {
     "start": ("serving.start_command", "from the start of a process to its first answer"),
     "serve": ("serving.serve_command", "latency and throughput over HTTP, for one client and for many"),
     "size": ("serving.size_command", "memory and disk by part"),
-    "all": ("all_command", "all of these, one after the other, and a report"),
+    "page": ("serving.page_command", "from the last key typed in the page to the first result seen"),
+    "all": ("all_command", "all of these but `page`, one after the other, and a report"),
     "report": ("engine.report_command", "results as one HTML page with charts"),
     "compare": (
         "engine.compare_command",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from semantic_media_search.benchmark.engine.figures import Figure, Row
-from semantic_media_search.benchmark.engine.results import Section
+from semantic_media_search.benchmark.engine.results import Chart, Section
 from semantic_media_search.errors import LibraryNotFoundError, QueryError
 from semantic_media_search.index.hnsw import HNSWIndex
 from semantic_media_search.library import LibraryView
@@ -41,8 +41,10 @@ class QueryBenchmark:
                     "mean of all queries": Figure(tuple(np.mean(times, axis=0).tolist()), "ms"),
                 }
             )
-        title = f"Searches on this library, one at a time: {len(self.times[0])} queries"
-        return Section("queries", title, ("search",), rows)
+        count = len(self.times[0])
+        title = f"Searches on this library, one at a time: {count} {'query' if count == 1 else 'queries'}"
+        charts = [Chart("Time of a search", "search", "mean of all queries")]
+        return Section("queries", title, ("search",), rows, charts=charts)
 
     def to_json(self) -> dict[str, Any]:
         """`encode_ms`, `per_query` and `aggregates` as the plan has them."""

@@ -82,6 +82,7 @@ def run(
         dim=view.store.dim,
         rows=view.store.rows,
         queries=random or len(queries),
+        k=arguments.k,
         repeat=repeat,
     )
     if random is not None:
@@ -135,7 +136,7 @@ def _lines(result: QueryBenchmark, document: dict[str, Any]) -> list[str]:
         lines.append(f"Average query encoding: {result.encode_ms:.2f}ms")
     for ef, row in document["aggregates"].items():
         lines += [
-            f"ef_search {ef}, {row['queries']} queries",
+            f"ef_search {ef}, {row['queries']} {'query' if row['queries'] == 1 else 'queries'}",
             f"  Average search latency: {row['avg_hnsw_ms']:.3f}ms",
             f"  P50 search latency: {row['p50_hnsw_ms']:.3f}ms",
             f"  P95 search latency: {row['p95_hnsw_ms']:.3f}ms",

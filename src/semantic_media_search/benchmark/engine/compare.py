@@ -33,7 +33,7 @@ CHANGED = "changed"
 _MUST_AGREE = (
     *("processor", "cores", "system", "threads", "cores_used"),
     *("model", "fingerprint", "vectors", "rows", "dim", "frames", "scale", "M", "ef_construction"),
-    *("photos", "captions", "split", "queries", "count", "max_side"),
+    *("photos", "captions", "split", "queries", "k", "count", "max_side", "videos", "requests", "searches"),
 )
 """Facts of the environment that two runs have to share: the machine, the model, and what was measured on."""
 _TIMED_UNITS = ("s", "ms", "us", "/s")
@@ -49,6 +49,16 @@ class Difference:
     low: float | None
     high: float | None
     verdict: str
+
+    @property
+    def visible(self) -> float | None:
+        """How many times as large or small it would have to be to get a verdict; None where none is to be had."""
+        if self.low is None or self.high is None or self.low <= 0:
+            return None
+        assert isinstance(self.before, Figure)
+        assert isinstance(self.after, Figure)
+        ratio = self.after.value / self.before.value
+        return (1 + MINIMUM) * max(self.high / ratio, ratio / self.low)
 
     def line(self) -> str:
         """In words."""

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from statistics import median
 
 from semantic_media_search.benchmark.engine.compare import (
     BETTER,
@@ -62,3 +63,8 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
         for verdict in (WORSE, BETTER, CHANGED, WITHIN_NOISE, UNKNOWN)
     )
     say(f"{len(differences)} figures stand in both: {counts} (at {CONFIDENCE:.1%}, beyond {MINIMUM:.0%})")
+    if visible := [times for difference in differences if (times := difference.visible) is not None]:
+        say(
+            f"Half of them would have shown a change of {median(visible):.2f} times or less; with more repeats or "
+            "on a quieter machine finer ones show."
+        )

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Self, TypeAlias
 
+import numpy as np
+
 from semantic_media_search.errors import ConfigError
 
 _MAD_TO_DEVIATION = 1.4826
@@ -84,3 +86,8 @@ def number(cell: Cell) -> float | None:
     if isinstance(cell, Figure):
         return cell.value
     return None if cell is None or isinstance(cell, str) else float(cell)
+
+
+def power(sizes: Sequence[float], taken: Sequence[float]) -> float:
+    """The exponent p of the power size^p that grows most nearly as these do."""
+    return float(np.polyfit(np.log(sizes), np.log(taken), 1)[0])

@@ -30,7 +30,9 @@ def report_page(results: Sequence[Result]) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Semantic Media Search: measurements</title><style>{_STYLE}</style></head>\n"
-        f"<body><h1>Measurements</h1>\n{body}\n</body></html>\n"
+        "<body><h1>Measurements</h1>\n"
+        '<p class="note">A figure is the median of its repeats, ± one robust standard deviation; in charts thin lines '
+        f"reach from the least repeat to the greatest.</p>\n{body}\n</body></html>\n"
     )
 
 

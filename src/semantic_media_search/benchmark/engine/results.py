@@ -17,6 +17,7 @@ class Chart:
     """How rows of a section are drawn: column `y` over column `x`, a line for each value of column `series`.
 
     Where `x` holds words, bars are drawn. `near_1` spreads what lies just below 1 on the x axis, by what is missing.
+    `fit` adds the power of x that the points come nearest to.
     """
 
     title: str
@@ -26,6 +27,7 @@ class Chart:
     log_x: bool = False
     log_y: bool = False
     near_1: bool = False
+    fit: bool = False
 
 
 @dataclass(slots=True)

@@ -1,6 +1,8 @@
 """One run of a benchmark command: prints each section as it is found, and keeps it in the result's file."""
 
+import errno
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from semantic_media_search.benchmark.engine.results import Result, Section
 from semantic_media_search.benchmark.engine.tables import cell_text, table_lines
 from semantic_media_search.benchmark.engine.timing import seconds_of
 from semantic_media_search.benchmark.environment import environment
+from semantic_media_search.errors import ConfigError
 
 Say = Callable[[str], None]
 
@@ -26,7 +29,11 @@ class Session:
     """
 
     def __init__(self, benchmark: str, say: Say, output: Path, **facts: object):
-        """Say what is measured where. `facts` are further things that decide the figures (model, N, seeds, ...)."""
+        """Say what is measured where. `facts` are further things that decide the figures (model, N, seeds, ...).
+
+        Raises ConfigError where the result could not be written in the end.
+        """
+        _require_writable(output)
         where = environment(**facts) | {"load": _load()}
         self.result = Result(benchmark, where)
         self.output = output
@@ -66,6 +73,20 @@ class Session:
             suffix = f"-{number + 1}" if len(section.charts) > 1 else ""
             place = self.output.with_name(f"{self.output.stem}-{section.name}{suffix}.png")
             place.write_bytes(draw_png(chart, section))
+
+
+def _require_writable(output: Path) -> None:
+    """Find out before an hour of measuring, not after it."""
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass
+        if output.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write the result to {output}: {error.strerror}; choose another --output"
+        ) from error
 
 
 def _load() -> float | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from semantic_media_search.benchmark.engine.options import at_least_1
 from semantic_media_search.benchmark.engine.session import Say, Session
 from semantic_media_search.benchmark.index.contestants import (
     EF_CONSTRUCTION,
@@ -91,13 +92,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--peers", nargs="*", default=PACKAGES, metavar="PACKAGE", help=f"of {', '.join(PACKAGES)}"
     )
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS, help="only these parts")
-    parser.add_argument("--rows", type=int, help="at most so many vectors are indexed")
-    parser.add_argument("--queries", type=int, help="so many are held out as queries")
-    parser.add_argument("--rounds", type=int, help="how often each search is timed")
-    parser.add_argument("--build-rounds", type=int, metavar="N", help="how often each index is built")
-    parser.add_argument("--growth", type=int, nargs="+", metavar="N", help="sizes for the growth")
+    parser.add_argument("--rows", type=at_least_1, help="at most so many vectors are indexed")
+    parser.add_argument("--queries", type=at_least_1, help="so many are held out as queries")
+    parser.add_argument("--rounds", type=at_least_1, help="how often each search is timed")
+    parser.add_argument("--build-rounds", type=at_least_1, metavar="N", help="how often each index is built")
+    parser.add_argument("--growth", type=at_least_1, nargs="+", metavar="N", help="sizes for the growth")
     parser.add_argument(
-        "--growth-dim", type=int, default=512, metavar="D", help="its dimensions (default 512)"
+        "--growth-dim", type=at_least_1, default=512, metavar="D", help="its dimensions (default 512)"
     )
     parser.add_argument(
         "--output", type=Path, default=Path("data/benchmarks/index.json"), metavar="FILE",

@@ -170,7 +170,10 @@ def build_section(built: Mapping[str, Built], vectors: Vectors) -> Section:
         ("index",),
         rows,
         [_MEMORY_NOTE],
-        [Chart("Build time", "index", "build")],
+        [
+            Chart("Build time", "index", "build"),
+            Chart("Memory with the vectors", "index", "memory with vectors"),
+        ],
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from semantic_media_search.benchmark.engine.figures import Figure, Row, seconds, times_as_fast
+from semantic_media_search.benchmark.engine.figures import Figure, Row, power, seconds, times_as_fast
 from semantic_media_search.benchmark.engine.memory import MB, allocated
 from semantic_media_search.benchmark.engine.results import Chart, Section
 from semantic_media_search.benchmark.engine.timing import in_turns, seconds_of
@@ -158,10 +158,11 @@ def growth_section(vectors: Vectors, sizes: Sequence[int], dim: int, threads: in
                 "build": seconds([built]),
                 "recall@10 at ef 50": round(at_default, 4),
                 "speed at 0.95": speed,
+                "query at 0.95": None if speed is None else _each_ms(speed),
                 "bytes a vector in memory": round((held.bytes or 0) / size),
-                "in memory, MB": round((held.bytes or 0) / MB, 1),
+                "in memory, MB": round((held.bytes or 0) / MB, 3),
                 "bytes a vector on disk": round(disk / size, 1),
-                "on disk, MB": round(disk / MB, 1),
+                "on disk, MB": round(disk / MB, 3),
                 "load": seconds(loads),
             }
         )
@@ -171,19 +172,23 @@ def growth_section(vectors: Vectors, sizes: Sequence[int], dim: int, threads: in
     notes = [
         f"{threads} threads build, one searches; {grown.rows.shape[1]} dimensions. Bytes are beside the vectors.",
         *(
-            f"{name} time grows as N^{_exponent(sizes, taken):.2f}"
+            f"{name} time grows as N^{power(sizes, taken):.2f}"
             for name, taken in measured.items()
             if len(taken) == len(sizes) > 1
         ),
         *extended.__doc__.splitlines()[:1],  # type: ignore[union-attr]
     ]
     charts = [
-        Chart("Build time, s", "vectors", "build", log_x=True, log_y=True),
-        Chart("Memory beside the vectors, MB", "vectors", "in memory, MB", log_x=True, log_y=True),
-        Chart("Queries a second at recall 0.95", "vectors", "speed at 0.95", log_x=True, log_y=True),
+        Chart(title, "vectors", column, log_x=True, log_y=True, fit=True)
+        for title, column in (
+            ("Time to build the index", "build"),
+            ("Time of a query at recall 0.95, one a call", "query at 0.95"),
+            ("Memory beside the vectors", "in memory, MB"),
+            ("Disk beside the vectors", "on disk, MB"),
+        )
     ]
     return Section("growth", f"Growth: {vectors.source}, extended", ("vectors",), rows, notes, charts)
 
 
-def _exponent(sizes: Sequence[int], taken: Sequence[float]) -> float:
-    return float(np.polyfit(np.log(sizes), np.log(taken), 1)[0])
+def _each_ms(speed: Figure) -> Figure:
+    return Figure(tuple(1000 / repeat for repeat in speed.repeats), "ms")

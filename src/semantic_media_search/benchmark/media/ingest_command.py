@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from semantic_media_search.benchmark.engine.figures import Row, rate, times_as_fast
+from semantic_media_search.benchmark.engine.options import at_least_1
 from semantic_media_search.benchmark.engine.results import Chart, Section
 from semantic_media_search.benchmark.engine.session import Say, Session
 from semantic_media_search.benchmark.media.clock import StageClock
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="an export of ViT-B/32; `python training/export_clip.py random FOLDER` makes one without any download",
     )
-    parser.add_argument("--rounds", type=int, default=3, help="how often all is timed (default 3)")
+    parser.add_argument("--rounds", type=at_least_1, default=3, help="how often all is timed (default 3)")
     parser.add_argument(
         "--output",
         type=Path,
@@ -63,7 +64,7 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
         "ingest",
         say,
         arguments.output,
-        model="ViT-B/32, ONNX float32",
+        model=f"ONNX, {arguments.model.resolve().name}",
         photos=photo_kind(arguments),
         threads=threads,
         count=arguments.count,

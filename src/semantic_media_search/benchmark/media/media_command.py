@@ -4,6 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from semantic_media_search.benchmark.engine.options import at_least_1
 from semantic_media_search.benchmark.engine.results import Chart, Section
 from semantic_media_search.benchmark.engine.session import Say, Session
 from semantic_media_search.benchmark.media.contests import MAX_SIDE, photo_contests, video_contests
@@ -23,12 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How much is read, and what of."""
     add_source_arguments(parser, photos=6)
     parser.add_argument(
-        "--seconds", type=int, default=20, help="length of each video that is made (default 20)"
+        "--seconds", type=at_least_1, default=20, help="length of each video that is made (default 20)"
     )
     parser.add_argument(
         "--videos", type=Path, nargs="+", metavar="FILE", help="these videos in place of made ones"
     )
-    parser.add_argument("--rounds", type=int, default=5, help="how often each job is timed (default 5)")
+    parser.add_argument(
+        "--rounds", type=at_least_1, default=5, help="how often each job is timed (default 5)"
+    )
     parser.add_argument(
         "--output",
         type=Path,
@@ -46,7 +49,9 @@ def add_source_arguments(parser: argparse.ArgumentParser, *, photos: int) -> Non
         metavar="DIR",
         help="photographs to make the 12-megapixel ones of (default: random textures)",
     )
-    parser.add_argument("--count", type=int, default=photos, help="so many photographs (default %(default)s)")
+    parser.add_argument(
+        "--count", type=at_least_1, default=photos, help="so many photographs (default %(default)s)"
+    )
 
 
 def made_photos(arguments: argparse.Namespace, folder: Path, most: int) -> list[Path]:
@@ -70,7 +75,13 @@ def photo_kind(arguments: argparse.Namespace) -> str:
 def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
     """Measure, print, write."""
     session = Session(
-        "media", say, arguments.output, photos=photo_kind(arguments), max_side=MAX_SIDE, count=arguments.count
+        "media",
+        say,
+        arguments.output,
+        photos=photo_kind(arguments),
+        max_side=MAX_SIDE,
+        count=arguments.count,
+        videos=", ".join(path.name for path in arguments.videos or ()) or f"made, {arguments.seconds} s each",
     )
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

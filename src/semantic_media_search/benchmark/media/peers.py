@@ -11,6 +11,7 @@ from PIL import Image
 
 from semantic_media_search.embeddings.model_folder import VISION_MODEL
 from semantic_media_search.embeddings.runtime import Session
+from semantic_media_search.errors import ConfigError, ModelError
 from semantic_media_search.records import F32
 
 BATCH = 8
@@ -49,8 +50,18 @@ def transformers_pipeline(threads: int) -> Ingest:
 
 
 def rclip_like(model: Path, threads: int) -> Ingest:
-    """ONNX Runtime with batches of 8, a thread pool that decodes whole pictures ahead, vectors into SQLite."""
+    """ONNX Runtime with batches of 8, a thread pool that decodes whole pictures ahead, vectors into SQLite.
+
+    Raises ConfigError for a model that does not take pictures of ViT-B/32's size.
+    """
     session = Session(model / VISION_MODEL, threads=threads)
+    try:
+        session.run("image_embeds", {"pixel_values": np.zeros((1, 3, _SIDE, _SIDE), np.float32)})
+    except ModelError as error:
+        raise ConfigError(
+            f"the model in {model} takes no pictures of {_SIDE} x {_SIDE}, so the peers cannot use "
+            f"it; give an export of ViT-B/32: `python training/export_clip.py random FOLDER` makes one"
+        ) from error
 
     def ingest(photos: Sequence[Path], out: Path) -> None:
         database = sqlite3.connect(out)

@@ -9,6 +9,7 @@ import numpy as np
 
 from semantic_media_search.benchmark.engine.figures import Figure, Row, rate
 from semantic_media_search.benchmark.engine.memory import MB, peak_memory, peak_of_tree
+from semantic_media_search.benchmark.engine.options import at_least_1
 from semantic_media_search.benchmark.engine.results import Chart, Section
 from semantic_media_search.benchmark.engine.session import Say, Session
 from semantic_media_search.benchmark.engine.timing import seconds_of
@@ -35,8 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default=STARTER_MODEL_NAME, help="a model's name or folder (default %(default)s)"
     )
-    parser.add_argument("--vectors", type=int, default=10_000, help="so many are indexed (default 10000)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often all is timed (default 3)")
+    parser.add_argument(
+        "--vectors", type=at_least_1, default=10_000, help="so many are indexed (default 10000)"
+    )
+    parser.add_argument("--rounds", type=at_least_1, default=3, help="how often all is timed (default 3)")
     parser.add_argument(
         "--output", type=Path, default=Path("data/benchmarks/pipeline.json"), metavar="FILE",
         help="default %(default)s",
@@ -120,7 +123,10 @@ def stage_section(alone: Sequence[Mapping[str, StageTimes]], photos: int, vector
         ("stage",),
         rows,
         ["The peak is that of the whole process, the model and what the stages before left to it included."],
-        [Chart("Milliseconds an item", "stage", "each"), Chart("Peak memory, MB", "stage", "peak")],
+        [
+            Chart("Time of each stage for one item", "stage", "each"),
+            Chart("Peak memory by stage", "stage", "peak"),
+        ],
     )
 
 
@@ -158,7 +164,8 @@ def packing_section(
     notes = [f"Ingest read {ingested:,} photos, start of its workers and all commits included."]
     if peak is not None:
         notes.append(f"It and its workers held {peak / MB:,.0f} MB at most.")
-    return Section("packing", "Stages perfectly packed, and ingest", ("what",), rows, notes)
+    charts = [Chart("Photos a second", "what", "photos")]
+    return Section("packing", "Stages perfectly packed, and ingest", ("what",), rows, notes, charts)
 
 
 def _total(measured: Mapping[str, StageTimes]) -> float:

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from semantic_media_search.benchmark.engine.options import at_least_1
 from semantic_media_search.benchmark.engine.session import Say, Session
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings import load_encoder
@@ -13,7 +14,7 @@ from semantic_media_search.library.view import LibraryView
 def add_arguments(parser: argparse.ArgumentParser, benchmark: str, *, rounds: int) -> None:
     """What all of them take."""
     parser.add_argument(
-        "--rounds", type=int, default=rounds, help="how often all is timed (default %(default)s)"
+        "--rounds", type=at_least_1, default=rounds, help="how often all is timed (default %(default)s)"
     )
     parser.add_argument(
         "--output", type=Path, default=Path(f"data/benchmarks/{benchmark}.json"), metavar="FILE",
@@ -22,9 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser, benchmark: str, *, rounds: in
 
 
 def open_session(
-    benchmark: str, arguments: argparse.Namespace, settings: Settings, say: Say
+    benchmark: str, arguments: argparse.Namespace, settings: Settings, say: Say, **facts: object
 ) -> tuple[Session, LibraryView]:
-    """The session with the library's facts, and the library. Raises LibraryNotFoundError where there is none."""
+    """The session with these facts and the library's, and the library. Raises LibraryNotFoundError for none."""
     view = Library(settings, lambda name: load_encoder(name, threads=settings.threads)).view()
     session = Session(
         benchmark,
@@ -36,6 +37,7 @@ def open_session(
         dim=view.store.dim,
         ef=view.generation.ef_search,
         recall=recall_of(view),
+        **facts,
     )
     return session, view
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from semantic_media_search.benchmark.engine.figures import Figure, Row
 from semantic_media_search.benchmark.engine.memory import MB, tree_memory
+from semantic_media_search.benchmark.engine.options import at_least_1
 from semantic_media_search.benchmark.engine.results import Chart, Section
 from semantic_media_search.benchmark.engine.session import Say
 from semantic_media_search.benchmark.engine.timing import turns
@@ -26,17 +27,20 @@ _PERCENTILES = (50, 95, 99)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How many clients and requests."""
     parser.add_argument(
-        "--clients", type=int, nargs="+", default=list(CLIENTS), help="at once (default 1 8 64)"
+        "--clients", type=at_least_1, nargs="+", default=list(CLIENTS), help="at once (default 1 8 64)"
     )
     parser.add_argument(
-        "--requests", type=int, default=640, help="in each round, of all clients together (default 640)"
+        "--requests",
+        type=at_least_1,
+        default=640,
+        help="in each round, of all clients together (default 640)",
     )
     library.add_arguments(parser, "serve", rounds=5)
 
 
 def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
     """Measure, print, write. Raises LibraryError where there is no library, or where a search fails."""
-    session, view = library.open_session("serve", arguments, settings, say)
+    session, view = library.open_session("serve", arguments, settings, say, requests=arguments.requests)
     cells = list(itertools.product(arguments.clients, (OLD, NEW)))
     measured: dict[tuple[int, str], list[tuple[float, list[float]]]] = {cell: [] for cell in cells}
     with serving(settings.library) as server:
@@ -56,7 +60,10 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
     ]
     if held is not None:
         notes.append(f"The server held {held / MB:,.0f} MB in the end.")
-    charts = [Chart("Searches a second", "clients", "throughput", "words", log_x=True)]
+    charts = [
+        Chart("Searches a second", "clients", "throughput", "words", log_x=True),
+        Chart("Latency, 95 of 100 answered sooner", "clients", "p95", "words", log_x=True, log_y=True),
+    ]
     session.add(Section("serve", "Searches over HTTP", ("clients", "words"), rows, notes, charts))
     session.close()
 

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
         held = tuple(one[part] / MB for one in measured if one[part] is not None)
         rows.append({"part": part, "memory": Figure(held, "MB") if held else None})
     notes = ["Each part's is what the process grew by, pages of mapped files that it touched included."]
-    chart = Chart("Memory of a server, MB", "part", "memory")
+    chart = Chart("Memory of a server, by part", "part", "memory")
     session.add(Section("memory", "Memory of a server, by part", ("part",), rows, notes, [chart]))
     session.close()
 
@@ -65,4 +65,4 @@ def disk_section(folder: Path, view: LibraryView) -> Section:
     title = (
         f"On disk: {view.frame_count:,} frames, {view.store.rows:,} vectors of {view.store.dim} dimensions"
     )
-    return Section("disk", title, ("part",), rows, charts=[Chart("On disk, MB", "part", "MB")])
+    return Section("disk", title, ("part",), rows, charts=[Chart("Library on disk, by part", "part", "MB")])

@@ -68,6 +68,6 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
     ]
     session.add(
         Section("start", "From the start of a process to its first answer", ("process",), rows, notes,
-                [Chart("Seconds", "process", "time")])
+                [Chart("From the start of a process to its end", "process", "time")])
     )  # fmt: skip
     session.close()
