@@ -6,6 +6,7 @@ import json
 from semantic_media_search.cli.commands.models import encoder_loader, starter_hint
 from semantic_media_search.cli.console import Console
 from semantic_media_search.config import Settings
+from semantic_media_search.ingest.discovery import on_one_line
 from semantic_media_search.library import Library
 from semantic_media_search.records import SearchHit
 from semantic_media_search.search.filters import Filters, parse_time
@@ -43,7 +44,7 @@ def run_search(arguments: argparse.Namespace, settings: Settings, console: Conso
         )
     elif arguments.paths:
         for path in dict.fromkeys(lead.hit.frame.source_path for lead in leads):
-            console.result(path)
+            console.result(on_one_line(path))
     else:
         for line in table(leads):
             console.result(line)
@@ -66,7 +67,9 @@ def table(leads: list[Lead]) -> list[str]:
 def _line(lead: Lead) -> str:
     frame = lead.hit.frame
     copies = f"  (+{len(lead.copies)} similar)" if lead.copies else ""
-    return f"{_shown(lead.hit):>10.3f}  {moment(frame.timestamp):<8}  {frame.source_path}{copies}"
+    return (
+        f"{_shown(lead.hit):>10.3f}  {moment(frame.timestamp):<8}  {on_one_line(frame.source_path)}{copies}"
+    )
 
 
 def _shown(hit: SearchHit) -> float:
