@@ -14,9 +14,11 @@ from semantic_media_search.embeddings.embed_store import (
     read_embeddings_index,
     require_unit_rows,
 )
+from semantic_media_search.embeddings.encoder import Encoder
 from semantic_media_search.errors import LibraryCorruptError, LibraryError, MediaError, VectorError
 from semantic_media_search.ingest.catalog import Generation
 from semantic_media_search.ingest.metadata_store import read_records
+from semantic_media_search.library.belonging import rows_of_other_frames
 from semantic_media_search.library.paths import EMBEDDINGS, EMBEDDINGS_INDEX, GRAPH
 from semantic_media_search.library.progress import Progress
 from semantic_media_search.library.publish import expect_rewrite, publish
@@ -36,9 +38,12 @@ class Finding:
     remedy: str
 
 
-def examine(writer: LibraryWriter, progress: Progress, *, repair: bool) -> list[Finding]:
+def examine(
+    writer: LibraryWriter, progress: Progress, encoder: Encoder | None = None, *, repair: bool
+) -> list[Finding]:
     """Check catalogue, frames, vectors, graph and the published files; with `repair`, mend what can be mended.
 
+    With the library's own `encoder`, a sample of the frames is held against their vectors.
     Damaged frames are read from their sources again by the next `update`; damaged vectors are computed and a
     damaged graph is built anew by the next `index`; published files are written anew at once.
     """
@@ -50,6 +55,8 @@ def examine(writer: LibraryWriter, progress: Progress, *, repair: bool) -> list[
     findings += _check_searchable(writer, generation)
     if generation is not None and generation.rows:
         vectors = list(_check_vectors(writer, generation))
+        if not vectors and encoder is not None and encoder.info.fingerprint == generation.model.fingerprint:
+            vectors = _check_belonging(writer, generation, encoder)
         findings += vectors
         if vectors and repair:
             _drop_vectors(writer, generation)
@@ -146,6 +153,16 @@ def _check_vectors(writer: LibraryWriter, generation: Generation) -> Iterator[Fi
         except VectorError as error:
             yield Finding(str(folder), f"from row {start} on: {error}", remedy)
             return
+
+
+def _check_belonging(writer: LibraryWriter, generation: Generation, encoder: Encoder) -> list[Finding]:
+    folder = writer.paths.generation(generation.generation)
+    store = EmbeddingStore(folder, generation.rows, generation.model.dim)
+    foreign = rows_of_other_frames(writer.catalog, store, encoder)
+    if not foreign:
+        return []
+    said = f"vectors are not those of their frames, as a sample shows: those of frames {', '.join(map(str, foreign))}"
+    return [Finding(str(folder / VECTORS_NAME), said, "run `media-search index` to compute the vectors anew")]
 
 
 def _drop_vectors(writer: LibraryWriter, generation: Generation) -> None:
