@@ -19,10 +19,15 @@ from semantic_media_search.api.search_request import (
     subject_or_none,
 )
 from semantic_media_search.api.serving import Serving, serving_of
-from semantic_media_search.errors import MediaTooLargeError, QueryError, UnsupportedMediaError
+from semantic_media_search.errors import (
+    MediaTooLargeError,
+    MediaUnreadableError,
+    QueryError,
+    UnsupportedMediaError,
+)
 from semantic_media_search.ingest.discovery import folder_of, name_to_show
 from semantic_media_search.library.view import LibraryView
-from semantic_media_search.media.decode import load_image
+from semantic_media_search.media.decode import decode_image
 from semantic_media_search.media.formats import HEADER_BYTES, sniff
 from semantic_media_search.media.standardise import encode_jpeg, fit_within
 from semantic_media_search.records import F32, VIDEO, FrameRecord, SearchHit
@@ -268,8 +273,17 @@ def _remember(serving: Serving, body: bytes) -> str:
         )
     view = serving.view()
     encoder, side = view.encoder, serving.settings.max_side
-    pixels = load_image(io.BytesIO(body), min_short_side=encoder.decode_side, min_long_side=side)
-    pixels = fit_within(pixels, side)
-    vector = encoder.encode_pixels([pixels])[0]
-    jpeg = encode_jpeg(fit_within(pixels, _SHOWN_SIDE))
+    try:
+        pixels = decode_image(
+            io.BytesIO(body), min_short_side=encoder.decode_side, min_long_side=side, max_side=side
+        ).pixels
+        vector = encoder.encode_pixels([pixels])[0]
+        jpeg = encode_jpeg(fit_within(pixels, _SHOWN_SIDE))
+    except (
+        MemoryError,
+        MediaUnreadableError,
+    ) as error:  # from memory it can be read, so that memory is what lacks
+        raise MediaTooLargeError(
+            "the picture is too large for the memory that this machine has left; send a smaller one"
+        ) from error
     return serving.pictures.add(QueryPicture(vector, view.generation.model.fingerprint, jpeg))
