@@ -1,3 +1,4 @@
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,9 +9,11 @@ from PIL import Image
 
 from colour_library import PAYLOAD, client_of, embed, fill
 from fakes import paint, paint_dated
-from picture_makers import photo
+from picture_makers import encoded, photo, png_claiming
+from semantic_media_search.api import search_routes
 from semantic_media_search.library import Library
 from semantic_media_search.library.writer import open_writer
+from semantic_media_search.media import decode
 
 
 def _names(answer: dict[str, list[dict[str, object]]]) -> list[object]:
@@ -164,6 +167,35 @@ def test_what_is_no_picture_is_refused(client: TestClient) -> None:
         assert needle in answer.json()["detail"]
     assert client.get("/search?picture=0000").status_code == 404
     assert client.get("/search?similar=999").status_code == 404
+
+
+@pytest.mark.parametrize("side", [14_143, 30_000, 65_000])
+def test_a_picture_of_too_many_pixels_is_too_large(client: TestClient, side: int) -> None:
+    pictures = [png_claiming(side, side), f"P6 {side} {side} 255\n".encode() + bytes(100)]
+    avif = bytearray(encoded(photo(60, 40), "AVIF"))
+    place = avif.index(b"ispe") + 8
+    avif[place : place + 8] = struct.pack(">II", side, side)
+    for picture in [*pictures, bytes(avif)]:
+        answer = client.post("/search/image", content=picture)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (413, "picture_too_large")
+        assert "pixels" in answer.json()["detail"]
+    assert client.post("/search/image", content=bytes((64 << 20) + 1)).status_code == 413
+
+
+@pytest.mark.parametrize("where", ["decode_image", "encode_jpeg"])
+def test_a_picture_beyond_the_memory_there_is_is_too_large(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def out_of_memory(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(search_routes, where, out_of_memory)
+        answer = client.post("/search/image", content=encoded(photo(60, 40), "PNG"))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (413, "picture_too_large")
+        assert "send a smaller one" in answer.json()["detail"]
+    monkeypatch.setattr(decode, "to_rgb", out_of_memory)
+    assert client.post("/search/image", content=encoded(photo(60, 40), "PNG")).status_code == 413
 
 
 def test_health_says_what_there_is(client: TestClient) -> None:

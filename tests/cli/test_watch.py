@@ -1,8 +1,11 @@
-"""`watch` as a person runs it: files that come are found, another writer is waited out, Ctrl-C ends it."""
+"""`watch` as a person runs it: what comes, goes or moves is followed, another writer is waited out, Ctrl-C ends it."""
 
+import json
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -18,7 +21,8 @@ from semantic_media_search.errors import LibraryBusyError, LibraryNotFoundError
 from semantic_media_search.library import Library
 from semantic_media_search.library.writer import open_writer
 
-PATIENCE = 60.0
+PATIENCE = 180.0
+Watching = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
@@ -27,11 +31,11 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def watching(tmp_path: Path, photos: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+def watching(tmp_path: Path, photos: Path) -> Iterator[Watching]:
     begun: list[subprocess.Popen[str]] = []
 
-    def start() -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "semantic_media_search", "watch", str(photos)]
+    def start(*options: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "semantic_media_search", "watch", str(photos), *options]
         begun.append(
             subprocess.Popen(
                 [*command, "--library", str(tmp_path / "library"), "--model", "starter"],
@@ -57,6 +61,40 @@ def _frames(folder: Path) -> int:
         return 0
 
 
+def _held(folder: Path) -> dict[int, str]:
+    """The names of the files in the results, by frame_id."""
+    try:
+        view = Library(Settings(library=folder), load_encoder).view()
+    except LibraryNotFoundError:
+        return {}
+    return {hit.frame.frame_id: Path(hit.frame.source_path).name for hit in view.search_text("red", 50)}
+
+
+def _states(folder: Path) -> dict[str, int]:
+    return Library(Settings(library=folder), load_encoder).status().files
+
+
+class Updates:
+    """What the updates of a process said that they did, as they say it."""
+
+    def __init__(self, process: subprocess.Popen[str]):
+        self._process = process
+        self._said: list[dict[str, int]] = []
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._said.append(json.loads(line))
+
+    def come_to(self, **counts: int) -> bool:
+        """Whether, within a while, this is what all updates did together."""
+        return _wait_for(
+            lambda: all(sum(update[of] for update in self._said) == count for of, count in counts.items())
+        )
+
+
 def _wait_for(holds: Callable[[], bool]) -> bool:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
@@ -68,7 +106,7 @@ def _wait_for(holds: Callable[[], bool]) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_what_comes_is_found_until_it_is_stopped(
-    watching: Callable[[], subprocess.Popen[str]], tmp_path: Path, photos: Path, number: signal.Signals
+    watching: Watching, tmp_path: Path, photos: Path, number: signal.Signals
 ) -> None:
     process = watching()
     assert _wait_for(lambda: _frames(tmp_path / "library") == 1)
@@ -80,9 +118,7 @@ def test_what_comes_is_found_until_it_is_stopped(
     assert "Traceback" not in out + err
 
 
-def test_another_writer_is_waited_out(
-    watching: Callable[[], subprocess.Popen[str]], tmp_path: Path, photos: Path
-) -> None:
+def test_another_writer_is_waited_out(watching: Watching, tmp_path: Path, photos: Path) -> None:
     process = watching()
     assert _wait_for(lambda: _frames(tmp_path / "library") == 1)
     with ExitStack() as held:
@@ -99,3 +135,46 @@ def test_another_writer_is_waited_out(
         assert any("trying again" in line for line in process.stderr)
     paint(photos / "green.png", "green")
     assert _wait_for(lambda: _frames(tmp_path / "library") == 3)
+
+
+def test_what_is_deleted_or_moved_is_followed(watching: Watching, tmp_path: Path, photos: Path) -> None:
+    """A file that is renamed, or moved to another folder, keeps its frame and is not embedded again."""
+    library = tmp_path / "library"
+    paint(photos / "blue.png", "blue")
+    paint(photos / "green.png", "green")
+    updates = Updates(watching("--json"))
+    assert _wait_for(lambda: _held(library) == {0: "blue.png", 1: "green.png", 2: "red.png"})
+    (photos / "blue.png").unlink()
+    assert _wait_for(lambda: _held(library) == {1: "green.png", 2: "red.png"})
+    (photos / "green.png").rename(photos / "meadow.png")
+    assert _wait_for(lambda: _held(library) == {1: "meadow.png", 2: "red.png"})
+    (photos / "trip").mkdir()
+    (photos / "red.png").rename(photos / "trip" / "sunset.png")
+    assert _wait_for(lambda: _held(library) == {1: "meadow.png", 2: "sunset.png"})
+    assert updates.come_to(embedded=3, moved=2, removed=1)
+
+
+@pytest.mark.parametrize("mount_point_stays", [True, False])
+def test_an_unplugged_folder_loses_nothing(
+    watching: Watching, tmp_path: Path, photos: Path, mount_point_stays: bool
+) -> None:
+    """A folder that goes, or is empty of a sudden, as where its disk is unplugged: then it is back with what is new."""
+    library = tmp_path / "library"
+    paint(photos / "blue.png", "blue")
+    updates = Updates(watching("--json"))
+    whole = {0: "blue.png", 1: "red.png"}
+    assert _wait_for(lambda: _held(library) == whole)
+    photos.rename(tmp_path / "elsewhere")
+    if mount_point_stays:
+        photos.mkdir()
+    assert _wait_for(lambda: _states(library) == {"unavailable": 2})
+    assert _held(library) == whole
+    paint(tmp_path / "elsewhere" / "green.png", "green")
+    if mount_point_stays:
+        shutil.rmtree(photos)
+    (tmp_path / "elsewhere").rename(photos)
+    assert _wait_for(lambda: _states(library) == {"ok": 3})
+    assert _wait_for(lambda: _held(library) == whole | {2: "green.png"})
+    paint(photos / "white.png", "white")  # and is followed as before
+    assert _wait_for(lambda: _states(library) == {"ok": 4})
+    assert updates.come_to(embedded=4, removed=0)

@@ -44,6 +44,19 @@ def test_the_graph_is_the_same_for_any_number_of_threads() -> None:
         np.testing.assert_array_equal(getattr(one._graph, name), getattr(three._graph, name))
 
 
+def test_growing_tells_how_far_it_has_come_and_is_none_the_different() -> None:
+    rows, told = clustered(3_000), HNSWIndex(32, m=8, ef_construction=60)
+    steps: list[int] = []
+    told.build(rows[:2_000], 2, steps.append)
+    assert sum(steps) == 2_000
+    assert 20 < len(steps) < 500
+    told.add(rows, 2, steps.append)
+    assert sum(steps) == 3_000
+    silent = build(rows[:2_000])
+    silent.add(rows)
+    np.testing.assert_array_equal(told._graph.links, silent._graph.links)
+
+
 def test_levels_are_geometric_and_do_not_depend_on_the_splits() -> None:
     levels = draw_levels(0, 200_000, 16, seed=3)
     np.testing.assert_array_equal(levels[1_000:], draw_levels(1_000, 200_000, 16, seed=3))

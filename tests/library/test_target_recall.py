@@ -14,8 +14,20 @@ from semantic_media_search.library.progress import Silent
 
 
 class Noting(Silent):
+    """`stages` are [name, total, how far it came, whether it ended], in order."""
+
     def __init__(self) -> None:
         self.notes: list[str] = []
+        self.stages: list[list[object]] = []
+
+    def start(self, stage: str, total: int | None, unit: str) -> None:
+        self.stages.append([stage, total, 0, False])
+
+    def advance(self, amount: int = 1) -> None:
+        self.stages[-1][2] += amount  # type: ignore[operator]
+
+    def finish(self) -> None:
+        self.stages[-1][3] = True
 
     def note(self, text: str) -> None:
         self.notes.append(text)
@@ -96,6 +108,21 @@ def test_a_target_that_is_not_reached_is_said(
     assert not [note for note in progress.notes if "recall" in note]
     run(make(target_recall=0.95), progress)
     assert "0.95, is not reached: searches look at 98 candidates" in progress.notes[-1]
+
+
+def test_building_tells_how_many_rows_are_done(
+    make: Callable[..., Library], measured: list[tuple[int, float]], tmp_path: Path
+) -> None:
+    """Of those that are to be linked: where the graph grows, that is the new ones."""
+    measuring = ["Measuring recall", None, 0, True]
+    progress = Noting()
+    run(make(), progress)
+    assert progress.stages[-2:] == [["Building the index", 3, 3, True], measuring]
+    paint(tmp_path / "photos" / "more.png", "yellow", seed=9)
+    run(make(), progress)
+    assert progress.stages[-2:] == [["Building the index", 1, 1, True], measuring]
+    run(make(target_recall=0.5), progress)
+    assert progress.stages[-1] == progress.stages[-2] == measuring
 
 
 def test_a_catalogue_made_before_targets_were_kept(

@@ -3,7 +3,6 @@
 import io
 import time
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -20,9 +19,15 @@ from semantic_media_search.api.search_request import (
     subject_or_none,
 )
 from semantic_media_search.api.serving import Serving, serving_of
-from semantic_media_search.errors import MediaTooLargeError, QueryError, UnsupportedMediaError
+from semantic_media_search.errors import (
+    MediaTooLargeError,
+    MediaUnreadableError,
+    QueryError,
+    UnsupportedMediaError,
+)
+from semantic_media_search.ingest.discovery import folder_of, name_to_show
 from semantic_media_search.library.view import LibraryView
-from semantic_media_search.media.decode import load_image
+from semantic_media_search.media.decode import decode_image
 from semantic_media_search.media.formats import HEADER_BYTES, sniff
 from semantic_media_search.media.standardise import encode_jpeg, fit_within
 from semantic_media_search.records import F32, VIDEO, FrameRecord, SearchHit
@@ -124,7 +129,7 @@ async def filter_counts(request: Request, passing: Annotated[Filters, Depends(fi
                 {
                     "id": folder.id,
                     "path": folder.path,
-                    "name": PurePath(folder.path).name,
+                    "name": name_to_show(folder.path),
                     "items": folder.items,
                 }
                 for folder in facts.count_folders(passing)
@@ -184,11 +189,15 @@ def describe(
     frame: FrameRecord, cosine: float | None = None, background: Background | None = None
 ) -> dict[str, Any]:
     """A frame as JSON: the plan's fields, the record's, and what the page shows."""
-    path = PurePath(frame.source_path)
+    folder = folder_of(frame.source_path)
     described: dict[str, Any] = SearchHit(frame, cosine or 0.0).to_json()
     if cosine is None:
         del described["similarity"]
-    described |= {"name": path.name, "folder": str(path.parent), "folder_id": folder_id(str(path.parent))}
+    described |= {
+        "name": name_to_show(frame.source_path),
+        "folder": folder,
+        "folder_id": folder_id(folder),
+    }
     if cosine is not None and background is not None:
         described["strength"] = round(background.strength(cosine), 4)
     return described
@@ -273,8 +282,17 @@ def _remember(serving: Serving, body: bytes) -> str:
         )
     view = serving.view()
     encoder, side = view.encoder, serving.settings.max_side
-    pixels = load_image(io.BytesIO(body), min_short_side=encoder.decode_side, min_long_side=side)
-    pixels = fit_within(pixels, side)
-    vector = encoder.encode_pixels([pixels])[0]
-    jpeg = encode_jpeg(fit_within(pixels, _SHOWN_SIDE))
+    try:
+        pixels = decode_image(
+            io.BytesIO(body), min_short_side=encoder.decode_side, min_long_side=side, max_side=side
+        ).pixels
+        vector = encoder.encode_pixels([pixels])[0]
+        jpeg = encode_jpeg(fit_within(pixels, _SHOWN_SIDE))
+    except (
+        MemoryError,
+        MediaUnreadableError,
+    ) as error:  # from memory it can be read, so that memory is what lacks
+        raise MediaTooLargeError(
+            "the picture is too large for the memory that this machine has left; send a smaller one"
+        ) from error
     return serving.pictures.add(QueryPicture(vector, view.generation.model.fingerprint, jpeg))

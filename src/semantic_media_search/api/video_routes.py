@@ -12,7 +12,7 @@ from semantic_media_search.api.errors import NotHereError
 from semantic_media_search.api.search_request import Subject, subject
 from semantic_media_search.api.serving import Serving, serving_of
 from semantic_media_search.ingest.catalog import Source
-from semantic_media_search.ingest.discovery import text_to_path
+from semantic_media_search.ingest.discovery import name_to_show, text_to_path
 
 router = APIRouter()
 
@@ -88,7 +88,7 @@ async def clip(
     def cut() -> Response:
         source = find_video(serving, video_id)
         path = serving.clips.clip(source, start, end)
-        name = f"{Path(source.path).stem} {_minutes(start)}-{_minutes(end)}.mp4"
+        name = f"{Path(name_to_show(source.path)).stem} {_minutes(start)}-{_minutes(end)}.mp4"
         return file_response(request, path, "video/mp4", cache="private, no-cache", filename=name)
 
     return await serving.run_long(cut)

@@ -7,7 +7,7 @@ How many rows count is the catalogue's to say; what lies beyond is the remains o
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -117,17 +117,20 @@ def write_embeddings_index(
 
 def load_embeddings_index(path: str | Path) -> dict[int, int]:
     """Read `embeddings.idx`: {frame_id: row}. Raises LibraryCorruptError naming the line that does not fit."""
-    mapping: dict[int, int] = {}
+    return dict(read_embeddings_index(path))
+
+
+def read_embeddings_index(path: str | Path) -> Iterator[tuple[int, int]]:
+    """As `load_embeddings_index`, one (frame_id, row) after the other: memory does not grow with the file."""
     with Path(path).open(encoding="ascii") as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 frame_id, row = line.split()
-                mapping[int(frame_id)] = int(row)
+                yield int(frame_id), int(row)
             except ValueError as error:
                 raise LibraryCorruptError(
                     f"{path}, line {number} is not `frame_id row`; run `media-search index` to write it anew"
                 ) from error
-    return mapping
 
 
 def _open_at(path: Path, size: int) -> BinaryIO:

@@ -58,19 +58,25 @@ class Builder:
             for _ in range(self._threads)
         ]
 
-    def link(self, start: int, stop: int) -> None:
-        """Link nodes `start` to `stop`, then see to it that every node can be reached."""
+    def link(self, start: int, stop: int, linked: Callable[[int], None] | None = None) -> None:
+        """Link nodes `start` to `stop`, then see to it that every node can be reached.
+
+        `linked` is told, after each batch, how many nodes that was.
+        """
         graph = self._graph
+        report = linked or (lambda _: None)
         with ThreadPoolExecutor(self._threads) as pool:
             if graph.entry < 0 and start < stop:
                 graph.entry, graph.top = start, int(graph.levels[start])
                 start += 1
+                report(1)
             while start < stop:
                 end = min(stop, start + max(1, min(_BATCH_LIMIT, start // _BATCH_SHARE)))
                 self._link_batch(start, end, pool)
                 highest = start + int(np.argmax(graph.levels[start:end]))
                 if graph.levels[highest] > graph.top:
                     graph.entry, graph.top = highest, int(graph.levels[highest])
+                report(end - start)
                 start = end
         if len(graph):
             self._mend()

@@ -5,7 +5,7 @@ The class checks what it is given and owns the arrays; the work is done by the k
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -93,29 +93,29 @@ class HNSWIndex:
 
     # growing
 
-    def build(self, embeddings: F32, threads: int = 1) -> None:
+    def build(self, embeddings: F32, threads: int = 1, linked: Callable[[int], None] | None = None) -> None:
         """Index all rows of `embeddings`, float32 [N, dim], L2-normalised, array or memmap; it is referenced.
 
-        The result is the same for any number of `threads`. Raises VectorError for what cannot be indexed; the index
-        is then as it was before.
+        The result is the same for any number of `threads`. `linked` is told now and then of how many rows more are
+        done. Raises VectorError for what cannot be indexed; the index is then as it was before.
         """
         self._check_rows(embeddings, 0)
-        self._grow(embeddings, 0, threads)
+        self._grow(embeddings, 0, threads, linked)
 
-    def add(self, embeddings: F32, threads: int = 1) -> None:
+    def add(self, embeddings: F32, threads: int = 1, linked: Callable[[int], None] | None = None) -> None:
         """Index the rows of the grown array that are beyond the first len(self), which are unchanged."""
         if len(embeddings) < len(self):
             raise VectorError(f"{len(embeddings)} rows were given to an index that already holds {len(self)}")
         if len(self) == 0:
-            self.build(embeddings, threads)
+            self.build(embeddings, threads, linked)
             return
         self._check_rows(embeddings, len(self))
         if len(embeddings) == len(self):
             self.embeddings = _read_only(np.asarray(embeddings))
             return
-        self._grow(embeddings, len(self), threads)
+        self._grow(embeddings, len(self), threads, linked)
 
-    def _grow(self, embeddings: F32, before: int, threads: int) -> None:
+    def _grow(self, embeddings: F32, before: int, threads: int, linked: Callable[[int], None] | None) -> None:
         """Link rows from `before` on, all others being linked already. Nothing of the index changes before the end."""
         count = len(embeddings)
         logger.debug("linking rows %d to %d", before, count)
@@ -135,7 +135,7 @@ class HNSWIndex:
 
         _share(encode, start, count, threads)
         graph = grown(self._graph if before else empty_graph(self.m), count, self.seed)
-        Builder(graph, codes, norms, self.ef_construction, threads).link(before, count)
+        Builder(graph, codes, norms, self.ef_construction, threads).link(before, count, linked)
         blocked = _NOTHING_BLOCKED
         if before and self._deleted:
             blocked = np.concatenate([self._blocked, np.zeros(count - before, np.uint8)])

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 from semantic_media_search.errors import LibraryCorruptError, LibraryNotFoundError
@@ -43,6 +44,12 @@ __all__ = [
 ]
 
 CATALOG_NAME = "catalog.sqlite"
+_SOURCE_COLUMNS = """
+    source_id, root_id, path, kind, size, mtime_ns, content_hash, state, reason, video_id, captured_at, width, height,
+    duration, camera, latitude, longitude
+"""
+_SHARED = (3, 7, 14)
+"""The places of kind, state and camera among them."""
 _LEFT = "nothing"
 """What a folder is read for that was taken out: removed sources still name it, until they are cleared away."""
 
@@ -235,11 +242,16 @@ class Catalog(FrameTable):
 
     def sources(self) -> dict[str, Source]:
         """Every source known, removed ones too, by path."""
-        rows = self._db.execute(
-            "SELECT source_id, root_id, path, kind, size, mtime_ns, content_hash, state, reason, video_id,"
-            " captured_at, width, height, duration, camera, latitude, longitude FROM sources ORDER BY source_id"
-        )
-        return {row[2]: Source(*row) for row in rows}
+        rows = self._db.execute(f"SELECT {_SOURCE_COLUMNS} FROM sources ORDER BY source_id")  # noqa: S608 - ours
+        return {row[2]: _source(row) for row in rows}
+
+    def source_at(self, path: str) -> Source | None:
+        """The source of this path, or None."""
+        row = self._db.execute(
+            f"SELECT {_SOURCE_COLUMNS} FROM sources WHERE path = ?",  # noqa: S608 - ours
+            (path,),
+        ).fetchone()
+        return Source(*row) if row else None
 
     def put_source(self, source: Source) -> int:
         """Store a source, new or changed, under its path; returns its id."""
@@ -282,8 +294,7 @@ class Catalog(FrameTable):
     def source_of_video(self, video_id: str) -> Source | None:
         """The source that a video_id names, or None."""
         row = self._db.execute(
-            "SELECT source_id, root_id, path, kind, size, mtime_ns, content_hash, state, reason, video_id,"
-            " captured_at, width, height, duration, camera, latitude, longitude FROM sources WHERE video_id = ?",
+            f"SELECT {_SOURCE_COLUMNS} FROM sources WHERE video_id = ?",  # noqa: S608 - ours
             (video_id,),
         ).fetchone()
         return Source(*row) if row else None
@@ -349,6 +360,14 @@ def _to_read(path: Path) -> str:
 
 def _on_a_read_only_disk(path: Path) -> bool:
     return os.name == "posix" and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+
+
+def _source(row: Sequence[Any]) -> Source:
+    """A source of very many: the words that they share are held once."""
+    values = list(row)
+    for shared in _SHARED:
+        values[shared] = values[shared] and intern(values[shared])
+    return Source(*values)
 
 
 def _generation(row: Sequence[Any]) -> Generation:

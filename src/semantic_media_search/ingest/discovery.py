@@ -6,6 +6,7 @@ folders were seen, and each folder is entered once, so that loops of links end.
 
 import errno
 import os
+import re
 import stat
 from collections import deque
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from semantic_media_search.media.formats import is_not_read, kind_by_name
 from semantic_media_search.records import IMAGE
 
 _URI = "file://"
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 # Waste bins, thumbnails and archives' leftovers, as Windows, macOS, Linux and network disks name them.
 _SYSTEM_FOLDERS = frozenset(
     {"$recycle.bin", "system volume information", "lost+found", "__macosx", "@eadir", "#recycle", "#snapshot"}
@@ -109,6 +111,28 @@ def path_to_text(path: str | Path) -> str:
 def text_to_path(text: str) -> str:
     """The path that `path_to_text` made this text from, as the operating system's calls take it."""
     return os.fsdecode(unquote_to_bytes(text.removeprefix(_URI))) if text.startswith(_URI) else text
+
+
+def folder_of(text: str) -> str:
+    """The folder of a file, both as text: the same for all files in it, whatever their names are."""
+    if text.startswith(_URI):
+        return path_to_text(os.path.dirname(text_to_path(text)))  # noqa: PTH120 - Path would lose a trailing blank
+    return os.path.dirname(text)  # noqa: PTH120 - as above
+
+
+def name_to_show(text: str) -> str:
+    """The name of the file or folder that this text is the path of, for people: what is no text is a � in it."""
+    name = os.path.basename(text_to_path(text))  # noqa: PTH119 - as above
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def on_one_line(text: str) -> str:
+    """A path's text as it may stand in a list with one path a line, or on a terminal, and be turned back exactly.
+
+    One with line breaks, other control characters or marks that turn the writing round is given as the URI that
+    `text_to_path` reads too.
+    """
+    return _URI + quote_from_bytes(os.fsencode(text)) if _UNFIT.search(text) else text
 
 
 def _walk(root: str, noticed: Noticed) -> Iterator["os.DirEntry[str]"]:

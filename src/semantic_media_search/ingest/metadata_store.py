@@ -5,7 +5,7 @@ The file is derived from the catalogue for people and other programs to read; th
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -50,20 +50,23 @@ def load_metadata(path: str | Path) -> dict[int, dict[str, Any]]:
     Raises LibraryCorruptError naming the line that is no record. A last line without its newline is one
     that a writer did not finish: it is left out.
     """
-    records: dict[int, dict[str, Any]] = {}
+    return dict(read_records(path))
+
+
+def read_records(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """As `load_metadata`, one (frame_id, record) after the other: memory does not grow with the file."""
     with Path(path).open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.endswith("\n"):
                 break
             try:
                 record = json.loads(line)
-                records[int(record["frame_id"])] = record
+                yield int(record["frame_id"]), record
             except (ValueError, KeyError, TypeError) as error:
                 raise LibraryCorruptError(
                     f"{path}, line {number} is not a frame's record ({error}); "
                     "run `media-search doctor` to write the file anew"
                 ) from error
-    return records
 
 
 def write_metadata(path: Path, frames: Iterable[FrameRecord]) -> None:

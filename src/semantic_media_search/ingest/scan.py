@@ -8,6 +8,7 @@ import hashlib
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from semantic_media_search.errors import SourceFolderError
 from semantic_media_search.ingest.catalog import OK, REMOVED, SKIPPED, UNAVAILABLE, Root, Source
@@ -70,37 +71,48 @@ def compare(
     version of a decoder may be able to.
     """
     changes = Changes()
-    seen: set[str] = set()
+    seen: set[int] = set()  # of the known ones: their paths would take more than all else
+    new: set[str] = set()
     noticed = Noticed()
     closed = noticed.closed
     lost: list[tuple[str, str]] = []
     for root in roots:
         closed_before = len(closed)
         here = (root.path, text_to_path(root.path))
+        reachable = False
         try:
-            candidates = list(discover(here[1], root.only_kind, noticed))
+            for candidate in discover(here[1], root.only_kind, noticed):
+                reachable = True
+                source = known.get(candidate.path)
+                if source is not None and source.source_id is not None:
+                    if source.source_id in seen:  # a folder inside another root is walked twice
+                        continue
+                    seen.add(source.source_id)
+                elif candidate.path in new:
+                    continue
+                else:
+                    new.add(candidate.path)
+                _sort_in(changes, candidate, root, source, retry_skipped)
         except SourceFolderError:
-            candidates, reachable = [], False
+            pass
         else:
             reachable = (
-                bool(candidates)
+                reachable
                 or len(closed) > closed_before
                 or not any(s.state != REMOVED and _first_holding([here], s.path) for s in known.values())
             )
         if not reachable:
             changes.unreachable_roots.append(root)
             lost.append(here)
-        for candidate in candidates:
-            if candidate.path not in seen:  # a folder inside another root is walked twice
-                seen.add(candidate.path)
-                _sort_in(changes, candidate, root, known.get(candidate.path), retry_skipped)
     away = [(mount, text_to_path(mount)) for mount in mounts if mount not in noticed.mounts]
-    away = [mount for mount in away if not any(_first_holding([mount], path) for path in seen)]
+    if away:
+        here_now = [source.path for source in known.values() if source.source_id in seen]
+        away = [mount for mount in away if not any(_first_holding([mount], p) for p in chain(new, here_now))]
     unplugged: set[str] = set()
     held: set[str] = set()
     places = [(place, text_to_path(place)) for place in closed]
     for source in known.values():
-        if source.path in seen or source.state == REMOVED:
+        if source.source_id in seen or source.state == REMOVED:
             continue
         within = _first_holding(places, source.path)
         if within is not None:

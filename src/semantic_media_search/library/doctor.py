@@ -1,9 +1,9 @@
 """Hold every file of a library against every other, and repair what can be made again from what is whole."""
 
 import filecmp
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -11,12 +11,14 @@ import numpy as np
 from semantic_media_search.embeddings.embed_store import (
     VECTORS_NAME,
     EmbeddingStore,
-    load_embeddings_index,
+    read_embeddings_index,
     require_unit_rows,
 )
+from semantic_media_search.embeddings.encoder import Encoder
 from semantic_media_search.errors import LibraryCorruptError, LibraryError, MediaError, VectorError
 from semantic_media_search.ingest.catalog import Generation
-from semantic_media_search.ingest.metadata_store import load_metadata
+from semantic_media_search.ingest.metadata_store import read_records
+from semantic_media_search.library.belonging import rows_of_other_frames
 from semantic_media_search.library.paths import EMBEDDINGS, EMBEDDINGS_INDEX, GRAPH
 from semantic_media_search.library.progress import Progress
 from semantic_media_search.library.publish import expect_rewrite, publish
@@ -36,9 +38,12 @@ class Finding:
     remedy: str
 
 
-def examine(writer: LibraryWriter, progress: Progress, *, repair: bool) -> list[Finding]:
+def examine(
+    writer: LibraryWriter, progress: Progress, encoder: Encoder | None = None, *, repair: bool
+) -> list[Finding]:
     """Check catalogue, frames, vectors, graph and the published files; with `repair`, mend what can be mended.
 
+    With the library's own `encoder`, a sample of the frames is held against their vectors.
     Damaged frames are read from their sources again by the next `update`; damaged vectors are computed and a
     damaged graph is built anew by the next `index`; published files are written anew at once.
     """
@@ -50,6 +55,8 @@ def examine(writer: LibraryWriter, progress: Progress, *, repair: bool) -> list[
     findings += _check_searchable(writer, generation)
     if generation is not None and generation.rows:
         vectors = list(_check_vectors(writer, generation))
+        if not vectors and encoder is not None and encoder.info.fingerprint == generation.model.fingerprint:
+            vectors = _check_belonging(writer, generation, encoder)
         findings += vectors
         if vectors and repair:
             _drop_vectors(writer, generation)
@@ -106,10 +113,12 @@ def _check_frames(writer: LibraryWriter, progress: Progress, *, repair: bool) ->
         progress.advance()
     progress.finish()
     if damaged and repair:
-        sources = writer.catalog.sources()
         with writer.committing():
-            for path in damaged:  # no file has this size: the next scan takes the source for a changed one
-                writer.catalog.put_source(replace(sources[path], size=-1, content_hash=None))
+            for path in damaged:
+                source = writer.catalog.source_at(path)
+                assert source is not None, "a frame's path is that of its source"
+                # No file has this size: the next scan takes the source for a changed one.
+                writer.catalog.put_source(replace(source, size=-1, content_hash=None))
     return findings
 
 
@@ -144,6 +153,16 @@ def _check_vectors(writer: LibraryWriter, generation: Generation) -> Iterator[Fi
         except VectorError as error:
             yield Finding(str(folder), f"from row {start} on: {error}", remedy)
             return
+
+
+def _check_belonging(writer: LibraryWriter, generation: Generation, encoder: Encoder) -> list[Finding]:
+    folder = writer.paths.generation(generation.generation)
+    store = EmbeddingStore(folder, generation.rows, generation.model.dim)
+    foreign = rows_of_other_frames(writer.catalog, store, encoder)
+    if not foreign:
+        return []
+    said = f"vectors are not those of their frames, as a sample shows: those of frames {', '.join(map(str, foreign))}"
+    return [Finding(str(folder / VECTORS_NAME), said, "run `media-search index` to compute the vectors anew")]
 
 
 def _drop_vectors(writer: LibraryWriter, generation: Generation) -> None:
@@ -188,18 +207,11 @@ def _check_published(writer: LibraryWriter) -> Iterator[Finding]:
     paths, catalog, commit = writer.paths, writer.catalog, writer.commit
     remedy = "written anew from the catalogue"
     try:
-        held = load_metadata(paths.metadata)
-        expected = {
-            frame.frame_id: json.loads(json.dumps(frame.to_json()))
-            for frame in catalog.live_frames(stop=commit.next_frame)
-        }
         # How the library's folder is spelled may differ from run to run.
-        if _by_file_name(held) != _by_file_name(expected):
-            yield Finding(
-                str(paths.metadata),
-                f"its {len(held)} records are not the catalogue's {len(expected)}",
-                remedy,
-            )
+        expected = (_by_file_name(frame.to_json()) for frame in catalog.live_frames(stop=commit.next_frame))
+        held = (_by_file_name(record) for _, record in read_records(paths.metadata))
+        if not _are_equal(held, expected):
+            yield Finding(str(paths.metadata), "its records are not the catalogue's", remedy)
     except (OSError, LibraryCorruptError) as error:
         yield Finding(str(paths.metadata), str(error), remedy)
     generation = commit.generation
@@ -217,8 +229,8 @@ def _check_published(writer: LibraryWriter) -> Iterator[Finding]:
     try:
         store = EmbeddingStore(paths.generation(generation.generation), generation.rows, generation.model.dim)
         gone = set(store.rows_of(catalog.removed_frames()).tolist())
-        rows = {int(frame_id): row for row, frame_id in enumerate(store.frame_ids) if row not in gone}
-        if load_embeddings_index(place) != rows:
+        rows = ((frame_id, row) for row, frame_id in enumerate(map(int, store.frame_ids)) if row not in gone)
+        if not _are_equal(read_embeddings_index(place), rows):
             yield Finding(str(place), "it does not say which row is whose", remedy)
     except (OSError, LibraryCorruptError) as error:
         yield Finding(str(place), str(error), remedy)
@@ -232,8 +244,11 @@ def _is_same_file(published: Path, source: Path) -> bool:
         return False
 
 
-def _by_file_name(records: Mapping[int, Mapping[str, object]]) -> dict[int, dict[str, object]]:
-    return {
-        frame_id: {**record, "frame_path": PurePosixPath(str(record["frame_path"])).name}
-        for frame_id, record in records.items()
-    }
+def _are_equal(some: Iterable[object], others: Iterable[object]) -> bool:
+    """Whether both hold the same, in the same order; neither is ever in memory as a whole."""
+    return all(one == other for one, other in zip_longest(some, others))
+
+
+def _by_file_name(record: Mapping[str, object]) -> dict[str, object]:
+    """A frame's record with the name of the frame's file alone."""
+    return {**record, "frame_path": PurePosixPath(str(record["frame_path"])).name}

@@ -109,17 +109,22 @@ def build_graph(
     vectors = EmbeddingStore(folder, generation.rows, generation.model.dim).vectors
     threads = settings.worker_threads
     _compile(progress)
-    progress.start("Measuring recall" if indexed else "Building the index", None, "vectors")
-    if generation.index_file:
-        index = HNSWIndex.load(folder / generation.index_file, vectors)
-        index.add(vectors, threads=threads)
+    name = generation.index_file
+    if not indexed:
+        progress.start(
+            "Building the index", generation.rows - (generation.indexed_rows if name else 0), "vectors"
+        )
+    if name:
+        index = HNSWIndex.load(folder / name, vectors)
+        index.add(vectors, threads, progress.advance)
     else:
         index = HNSWIndex(generation.model.dim, m=settings.m, ef_construction=settings.ef_construction)
-        index.build(vectors, threads=threads)
-    name = generation.index_file
+        index.build(vectors, threads, progress.advance)
     if name is None or not indexed:
         name = f"hnsw_index-{writer.commit.commit_id + 1:06d}.bin"
         index.save(folder / name, generation.model.fingerprint)
+        progress.finish()
+    progress.start("Measuring recall", None, "queries")
     queries = encoder.encode_texts(SAMPLE_QUERIES)
     target = settings.target_recall
     ef, recall = choose_ef(index, BruteForceIndex(vectors), queries, min(RECALL_AT, generation.rows), target)

@@ -259,12 +259,17 @@ class Library:
         with open_writer(self.paths.root) as writer:
             return compact(writer, encoder, self.settings, progress or Silent())
 
-    def doctor(self, *, repair: bool, progress: Progress | None = None) -> "list[Finding]":
-        """Check every file of the library, and with `repair` mend what can be mended."""
+    def doctor(
+        self, *, repair: bool, progress: Progress | None = None, encoder: Encoder | None = None
+    ) -> "list[Finding]":
+        """Check every file of the library, and with `repair` mend what can be mended.
+
+        Given the `encoder` that made the vectors, it also finds out whether they are those of their frames.
+        """
         from semantic_media_search.library.doctor import examine
 
         with (open_writer if repair else open_to_look)(self.paths.root) as writer:
-            return examine(writer, progress or Silent(), repair=repair)
+            return examine(writer, progress or Silent(), encoder, repair=repair)
 
 
 def _is_another_version(made_by: ModelInfo, asked: ModelInfo) -> bool:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from semantic_media_search.embeddings.embed_store import EmbeddingWriter
@@ -126,11 +127,14 @@ class LibraryWriter:
 
     def stray_frames(self) -> Iterator[Path]:
         """Files in the frames' folder that the catalogue does not know."""
-        known = set(self.catalog.frame_ids())
+        ids = self.catalog.frame_ids()
+        known = np.zeros(int(ids[-1]) + 1 if len(ids) else 0, dtype=np.bool_)  # a set of them is far larger
+        known[ids] = True
         with os.scandir(self.paths.frames) as entries:
             for entry in entries:
                 stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122 - one string for each of very many files
-                if suffix == ".jpg" and not (stem.isdecimal() and int(stem) in known):
+                of_a_frame = stem.isdecimal() and int(stem) < len(known) and known[int(stem)]
+                if suffix == ".jpg" and not of_a_frame:
                     yield Path(entry.path)
 
     def remove_stray_frames(self) -> int:

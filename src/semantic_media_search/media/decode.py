@@ -1,5 +1,7 @@
 """Any picture file -> upright 8-bit sRGB pixels, and what its camera wrote beside them."""
 
+import re
+import struct
 import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -40,6 +42,8 @@ MAX_PIXELS = 200_000_000
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "TIFF", "BMP", "DIB", "JPEG2000", "PPM")
 _SCALABLE_MODES = frozenset({"RGB", "L", "CMYK"})
 _ORIENTATION = 0x0112
+_BOXES_BYTES = 4096
+"""As a rule HEIF and AVIF say within these how large a picture is."""
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -164,7 +168,7 @@ def _decode(file: WatchedFile, name: str, wanted: _Wanted) -> DecodedImage:
     except (MediaError, MemoryError):
         raise
     except UnidentifiedImageError as error:
-        raise _unidentified(name, header) from error
+        raise _unidentified(name, file) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise MediaTooLargeError(f"{name} is refused: {error}") from error
     except Exception as error:
@@ -217,8 +221,18 @@ def _orientation(exif: Image.Exif) -> int:
     return value if isinstance(value, int) else 1
 
 
-def _unidentified(name: str, header: bytes) -> UnsupportedMediaError | DecodeError:
-    found = sniff(header)
+def _unidentified(name: str, file: WatchedFile) -> MediaError:
+    file.seek(0)
+    header = file.read(_BOXES_BYTES)
+    found = sniff(header[:HEADER_BYTES])
+    # The decoders of HEIF and AVIF refuse what is too large without saying so.
+    claimed = re.search(rb"ispe....(.{8})", header, re.DOTALL)
+    if found is not None and found.kind == IMAGE and claimed is not None:
+        width, height = struct.unpack(">II", claimed[1])
+        if width * height > MAX_PIXELS:
+            return MediaTooLargeError(
+                f"{name} is refused: {width} x {height} pixels are more than the bound of {MAX_PIXELS}"
+            )
     if found is None:
         return UnsupportedMediaError(f"{name} holds no picture of a known format")
     if found.kind == IMAGE:

@@ -1,6 +1,7 @@
 """Decoded pixels -> the frame that the library stores: longest side bounded, JPEG."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -39,3 +40,13 @@ def encode_jpeg(pixels: U8, quality: int = 90) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
     return buffer.getvalue()
+
+
+def is_coarse(path: str | Path, quality: int = 30) -> bool:
+    """Whether a JPEG was stored with less than this quality, by its own tables: little of the picture is left then."""
+    with Image.open(path) as image:
+        held = getattr(image, "quantization", {})
+    probe = io.BytesIO(encode_jpeg(np.zeros((8, 8, 3), dtype=np.uint8), quality))
+    with Image.open(probe) as image:
+        bound = getattr(image, "quantization", {})
+    return bool(sum(held.get(0, ())) > sum(bound[0]))

@@ -1,7 +1,6 @@
 """Filters as masks over the rows of vectors, so that they work together with ranking inside the index."""
 
 import hashlib
-import os
 from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from semantic_media_search.errors import QueryError
+from semantic_media_search.ingest.discovery import folder_of, path_to_text, text_to_path
 from semantic_media_search.records import I64, IMAGE, VIDEO, BoolMask
 
 _UNKNOWN = np.datetime64("NaT", "s")
@@ -126,7 +126,7 @@ class FrameFacts:
         # Files share folders: what is asked of a path is asked once for each folder.
         folders: dict[str, int] = {}
         self._folder_of = np.array(
-            [folders.setdefault(os.path.dirname(path), len(folders)) for path in self.sources],  # noqa: PTH120
+            [folders.setdefault(folder_of(path), len(folders)) for path in self.sources],
             dtype=np.int64,
         )
         self._parents = [_and_above(folder) for folder in folders]
@@ -220,7 +220,7 @@ class FrameFacts:
                 path
                 for parents in self._parents
                 for path in parents
-                if path == tail or folder_id(path) == folder or path.endswith(("/" + tail, "\\" + tail))
+                if _is_called(path, tail) or folder_id(path) == folder
             }
             if not wanted:
                 raise QueryError(
@@ -235,7 +235,13 @@ class FrameFacts:
 
 def _and_above(folder: str) -> list[str]:
     """A folder and all those that it lies in."""
-    return [folder, *map(str, PurePath(folder).parents)]
+    return [folder, *(path_to_text(str(parent)) for parent in PurePath(text_to_path(folder)).parents)]
+
+
+def _is_called(folder: str, tail: str) -> bool:
+    """Whether this is a folder's path, or the end of it."""
+    spelled = text_to_path(folder)
+    return tail in (folder, spelled) or spelled.endswith(("/" + tail, "\\" + tail))
 
 
 def _camera_time(captured_at: str | None) -> np.datetime64:

@@ -12,6 +12,7 @@ from semantic_media_search.cli.console import Console, StageProgress
 from semantic_media_search.config import Settings
 from semantic_media_search.errors import LibraryNotFoundError, SourceFolderError
 from semantic_media_search.ingest.catalog import REMOVED
+from semantic_media_search.ingest.discovery import on_one_line
 from semantic_media_search.library import Library
 from semantic_media_search.library.index_run import IndexSummary
 from semantic_media_search.library.summary import IngestSummary
@@ -99,8 +100,7 @@ def _preview(library: Library, arguments: argparse.Namespace, settings: Settings
         )
         return 0
     for found in changes.to_read:
-        path = found.candidate.path
-        console.result(path if path.isprintable() else ascii(path))
+        console.result(on_one_line(found.candidate.path))
     console.info(
         "Nothing was written. Files: " + ", ".join(f"{count} {name}" for name, count in counts.items()) + "."
     )
@@ -170,9 +170,7 @@ def _by_reason(title: str, files: list[SkippedFile]) -> list[str]:
     for words, alike in sorted(groups.items()):
         reasons, paths = {file.reason for file in alike}, [file.path for file in alike]
         lines.append(f"{title}: {reasons.pop() if len(reasons) == 1 else words}")
-        lines += [
-            f"    {path!r}" if not path.isprintable() else f"    {path}" for path in paths[:_SHOWN_PER_REASON]
-        ]
+        lines += [f"    {on_one_line(path)}" for path in paths[:_SHOWN_PER_REASON]]
         if len(paths) > _SHOWN_PER_REASON:
             lines.append(f"    and {len(paths) - _SHOWN_PER_REASON} more; see `media-search status`")
     return lines

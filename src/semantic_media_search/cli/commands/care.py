@@ -9,7 +9,7 @@ from dataclasses import asdict
 from types import FrameType
 
 from semantic_media_search.cli.commands.build import add_folders, progress_on, summary_json, summary_lines
-from semantic_media_search.cli.commands.models import encoder_loader, model_for_writing
+from semantic_media_search.cli.commands.models import encoder_at_hand, encoder_loader, model_for_writing
 from semantic_media_search.cli.console import Console
 from semantic_media_search.config import Settings
 from semantic_media_search.errors import LibraryError
@@ -86,8 +86,9 @@ def run_doctor(arguments: argparse.Namespace, settings: Settings, console: Conso
     """Check every file of the library; exit code 1 where something was wrong."""
     library = Library(settings, encoder_loader(settings, console))
     library.commit()  # where there is no library, say so rather than make one
+    encoder = encoder_at_hand(library, settings)
     with progress_on(console) as progress:
-        findings = library.doctor(repair=not arguments.check_only, progress=progress)
+        findings = library.doctor(repair=not arguments.check_only, progress=progress, encoder=encoder)
     if arguments.json:
         console.result(json.dumps({"findings": [asdict(finding) for finding in findings]}, indent=2))
         return 1 if findings else 0

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from semantic_media_search.cli.commands.models import encoder_loader, starter_hint
 from semantic_media_search.cli.console import Console
 from semantic_media_search.config import Settings
+from semantic_media_search.ingest.discovery import on_one_line
 from semantic_media_search.library import Library
 from semantic_media_search.records import SearchHit
 from semantic_media_search.search.filters import Filters, parse_time
@@ -52,7 +53,7 @@ def run_search(arguments: argparse.Namespace, settings: Settings, console: Conso
         )
     elif arguments.paths:
         for path in dict.fromkeys(hit.frame.source_path for hit, _ in results):
-            console.result(path)
+            console.result(on_one_line(path))
     else:
         for line in table(results):
             console.result(line)
@@ -74,8 +75,8 @@ def table(results: Sequence[tuple[SearchHit, Sequence[int]]]) -> list[str]:
 
 def _line(hit: SearchHit, copies: Sequence[int]) -> str:
     frame = hit.frame
-    others = f"  (+{len(copies)} similar)" if copies else ""
-    return f"{_shown(hit):>10.3f}  {moment(frame.timestamp):<8}  {frame.source_path}{others}"
+    path, others = on_one_line(frame.source_path), f"  (+{len(copies)} similar)" if copies else ""
+    return f"{_shown(hit):>10.3f}  {moment(frame.timestamp):<8}  {path}{others}"
 
 
 def _shown(hit: SearchHit) -> float:

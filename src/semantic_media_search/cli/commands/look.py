@@ -8,6 +8,7 @@ from semantic_media_search.cli.commands.models import encoder_loader, starter_hi
 from semantic_media_search.cli.console import Console
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings import list_models
+from semantic_media_search.ingest.discovery import on_one_line
 from semantic_media_search.library import Library
 from semantic_media_search.library.paths import LibraryPaths
 from semantic_media_search.library.status import LibraryStatus, frames_bytes, library_bytes
@@ -51,7 +52,7 @@ def _status_lines(status: LibraryStatus) -> list[str]:
     for root in status.roots:
         only = f" ({root.only_kind}s only)" if root.only_kind else ""
         away = "" if root.reachable else "  [cannot be reached now]"
-        lines.append(f"    {root.path}{only}: {_kinds(status.folders[root.path])}{away}")
+        lines.append(f"    {on_one_line(root.path)}{only}: {_kinds(status.folders[root.path])}{away}")
     kinds = _kinds(status.kinds)
     other = {state: count for state, count in status.files.items() if state != "ok"}
     lines.append(
@@ -76,7 +77,7 @@ def _status_lines(status: LibraryStatus) -> list[str]:
     if hint := starter_hint(generation.model):
         lines.append(hint)
     for path, reason in status.skipped:
-        lines.append(f"Skipped   {path}: {reason}")
+        lines.append(f"Skipped   {on_one_line(path)}: {reason}")
     return lines
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from semantic_media_search.cli.console import Console
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings import DEFAULT_MODEL, STARTER_MODEL, Encoder, choose_model, load_encoder
+from semantic_media_search.errors import ModelError
 from semantic_media_search.library import Library
 from semantic_media_search.records import ModelInfo
 
@@ -29,6 +30,17 @@ def model_for_writing(library: Library, settings: Settings, console: Console) ->
     if choice.notice:
         console.info(choice.notice)
     return choice.name
+
+
+def encoder_at_hand(library: Library, settings: Settings) -> Encoder | None:
+    """The encoder of the library's own model where it is on this machine; nothing is downloaded for it."""
+    made_with = library.model()
+    if made_with is None:
+        return None
+    try:
+        return load_encoder(made_with.name, threads=settings.threads, offline=True)
+    except ModelError:
+        return None
 
 
 def starter_hint(model: ModelInfo) -> str:

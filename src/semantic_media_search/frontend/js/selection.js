@@ -4,6 +4,10 @@ import * as api from "./api.js";
 import { byId, copy, h, toast } from "./dom.js";
 import { count } from "./format.js";
 
+/** A path as it may stand in a list with one path a line: with control characters in it, as a URI. */
+const onOneLine = (path) => UNFIT.test(path) ? `file://${path.split("/").map(encodeURIComponent).join("/")}` : path;
+const UNFIT = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/;
+
 export class Selection {
   constructor() {
     this.items = new Map();
@@ -40,7 +44,7 @@ export class Selection {
   }
 
   get paths() {
-    return [...new Set([...this.items.values()].map((item) => item.source_path))];
+    return [...new Set([...this.items.values()].map((item) => onOneLine(item.source_path)))];
   }
 
   show() {

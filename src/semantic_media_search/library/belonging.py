@@ -1,0 +1,60 @@
+"""Whether the stored vectors are those of their frames, by a sample: see decision 0405."""
+
+from math import ceil
+
+import numpy as np
+
+from semantic_media_search.embeddings.embed_store import EmbeddingStore
+from semantic_media_search.embeddings.encoder import Encoder
+from semantic_media_search.errors import MediaError
+from semantic_media_search.ingest.catalog import Catalog
+from semantic_media_search.media.decode import load_image
+from semantic_media_search.media.standardise import is_coarse
+from semantic_media_search.records import F32, U8
+
+SAMPLE = 16
+_CANDIDATES = 8 * SAMPLE
+_ALIKE = 0.6
+"""A frame encoded again has a cosine of 0.92 or more to its own vector (photographs, default settings)."""
+_SHARE = 0.25
+_LEAST_SIDE = 32
+"""Of smaller pictures JPEG leaves too little, as it does of any at a low quality (see `is_coarse`)."""
+
+
+def rows_of_other_frames(catalog: Catalog, store: EmbeddingStore, encoder: Encoder) -> list[int]:
+    """The frames of a sample whose vectors are not theirs; none where that may be chance. Always the same sample."""
+    frame_ids, pictures = _sample(catalog, store)
+    if len(frame_ids) < 2:
+        return []
+    again = encoder.encode_pixels(pictures)
+    stored: F32 = np.asarray(store.vectors[store.rows_of(frame_ids)])
+    cosines = again @ stored.T
+    own = np.diag(cosines).copy()
+    np.fill_diagonal(cosines, -1)
+    # More like another's vector than like its own: where frames were stored very small or coarse, their own are
+    # not very like either, but still the likest.
+    foreign = (own < _ALIKE) & (own < cosines.max(axis=1))
+    if np.count_nonzero(foreign) < max(2, ceil(_SHARE * len(own))):
+        return []
+    return [frame_id for frame_id, lost in zip(frame_ids, foreign, strict=True) if lost]
+
+
+def _sample(catalog: Catalog, store: EmbeddingStore) -> tuple[list[int], list[U8]]:
+    """Up to SAMPLE live frames that can be judged, and their pictures; what cannot be read is for others to tell."""
+    chance = np.random.default_rng(store.rows)
+    rows = chance.choice(store.rows, min(_CANDIDATES, store.rows), replace=False)
+    frame_ids: list[int] = []
+    pictures: list[U8] = []
+    for frame in catalog.frames(np.asarray(store.frame_ids)[rows].tolist()):
+        if len(frame_ids) == SAMPLE:
+            break
+        if min(frame.width, frame.height) < _LEAST_SIDE:
+            continue
+        try:
+            if is_coarse(frame.frame_path):
+                continue
+            pictures.append(load_image(frame.frame_path))
+        except (OSError, MediaError):
+            continue
+        frame_ids.append(frame.frame_id)
+    return sorted(frame_ids), [pictures[at] for at in np.argsort(frame_ids)]
