@@ -315,8 +315,7 @@ def test_what_is_no_picture_is_said(open_page: Callable[..., Page], server: Serv
 def test_an_arrow_from_nowhere_begins_in_sight(page: Page) -> None:
     search(page, "blue")
     page.evaluate("document.activeElement.blur()")
-    page.evaluate("scrollTo(0, 900)")
-    page.wait_for_timeout(100)
+    until(page, "(scrollTo(0, 900), scrollY === 900)")
     page.keyboard.press("ArrowDown")
     box = page.locator(".tile:focus").bounding_box()
     assert box is not None and -300 < box["y"] < 500

@@ -36,6 +36,8 @@ class Session:
         options.log_severity_level = _QUIET
         options.intra_op_num_threads = threads or usable_cores()
         options.inter_op_num_threads = 1
+        # Threads that spin when their work is done take the cores that the search after the encoding needs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # Processors without VNNI saturate int8 products, which set the starter's vectors 0.985 apart (decisions/0305).
         options.add_session_config_entry("session.x64quantprecision", "1")
         try:

@@ -47,6 +47,10 @@ def descend(codes, norms, upper, offsets, weights, node, top, bottom):
             for i in range(links.shape[0]):
                 if links[i] < 0:
                     break
+                prefetch_row(codes, links[i])
+            for i in range(links.shape[0]):
+                if links[i] < 0:
+                    break
                 candidate = cost(codes, norms, links[i], weights)
                 if candidate < best:
                     best, node, moved = candidate, np.int64(links[i]), True

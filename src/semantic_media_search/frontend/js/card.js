@@ -13,9 +13,12 @@ export function spoken(item) {
 /** The folder's last two names: enough to know it by. */
 export const shortFolder = (item) => item.folder.split(/[\\/]/).filter(Boolean).slice(-2).join(" / ");
 
-/** A list item for a result. `actions`: href(item), open(item), similar(item), copies(item), select(item, on). */
-export function card(item, actions, selected) {
-  const picture = h("img", {
+/**
+ * A list item for a result. `actions`: href(item), open(item), similar(item), copies(item), select(item, on).
+ * `loaded`, where there is one, is the very picture, which another card has shown before.
+ */
+export function card(item, actions, selected, loaded) {
+  const picture = loaded ?? h("img", {
     src: item.frame_url,
     width: item.width,
     height: item.height,

@@ -47,6 +47,7 @@ export class Grid {
   async show(view, count = 0) {
     this.loading?.abort();
     clearTimeout(this.settling);
+    this.hold();
     const asked = new AbortController();
     this.loading = asked;
     this.further = null;
@@ -56,17 +57,21 @@ export class Grid {
     try {
       const answer = await api.results(view, 0, count ? pagesFor(count) : this.inSight, asked.signal);
       if (this.loading !== asked) return false;
+      const loaded = this.loadedPictures();
       this.view = view;
       this.items = [];
       this.element.replaceChildren();
-      this.add(answer);
+      this.add(answer, loaded);
       this.actions.arrived(answer, true);
       while (this.reached < count && this.more) {
         if (!(await this.page(asked, pagesFor(count - this.reached)))) return false;
       }
       return true;
     } catch (error) {
-      if (error.name !== "AbortError" && this.loading === asked) this.actions.failed(error);
+      if (error.name !== "AbortError" && this.loading === asked) {
+        this.letGo();
+        this.actions.failed(error);
+      }
       return false;
     } finally {
       clearTimeout(long);
@@ -75,6 +80,28 @@ export class Grid {
         this.element.ariaBusy = "false";
         this.settling = setTimeout(() => this.fill(), SETTLED_MS);
       }
+    }
+  }
+
+  /** The pictures that stand here, by frame: one that is found again need not be loaded and drawn anew. */
+  loadedPictures() {
+    // Without a view it may be another library that answers, whose frames have the same numbers.
+    const pictures = this.view ? this.element.querySelectorAll("img.here") : [];
+    return new Map(Array.from(pictures, (picture) => [Number(picture.closest(".card").dataset.frame), picture]));
+  }
+
+  /** Thumbnails that are still on their way stand behind the search that replaces them. */
+  hold() {
+    for (const picture of this.element.querySelectorAll("img[src]:not(.here)")) {
+      picture.dataset.held = picture.getAttribute("src");
+      picture.removeAttribute("src");
+    }
+  }
+
+  letGo() {
+    for (const picture of this.element.querySelectorAll("img[data-held]")) {
+      picture.src = picture.dataset.held;
+      delete picture.dataset.held;
     }
   }
 
@@ -113,7 +140,7 @@ export class Grid {
     return true;
   }
 
-  add(answer) {
+  add(answer, loaded = new Map()) {
     this.reached = answer.offset + answer.results.length;
     this.more = answer.more && answer.results.length > 0 && this.reached < FURTHEST;
     const cut = answer.cut || (answer.more && !this.more);
@@ -122,7 +149,9 @@ export class Grid {
     const known = new Set(this.items.map((item) => item.frame_id));
     const fresh = answer.results.filter((item) => !known.has(item.frame_id));
     this.items.push(...fresh);
-    this.element.append(...fresh.map((item) => card(item, this.actions, this.isSelected(item))));
+    this.element.append(
+      ...fresh.map((item) => card(item, this.actions, this.isSelected(item), loaded.get(item.frame_id))),
+    );
     if (!this.element.querySelector('[tabindex="0"]')) this.rove(this.element.firstElementChild);
   }
 
@@ -151,10 +180,11 @@ export class Grid {
     return this.items[place + step];
   }
 
-  /** How many results a screen holds, with a row more. */
+  /** How many results a screen holds. */
   get inSight() {
     const widths = getComputedStyle(this.element).gridTemplateColumns.split(" ");
-    const rows = Math.ceil(innerHeight / (parseFloat(widths[0]) * 0.75 + BELOW_PICTURE)) + 1;
+    const room = innerHeight - Math.max(0, this.element.getBoundingClientRect().top);
+    const rows = Math.ceil(room / (parseFloat(widths[0]) * 0.75 + BELOW_PICTURE));
     return Math.max(FEWEST, Math.min(PAGE, widths.length * rows)) || PAGE;
   }
 
