@@ -33,6 +33,7 @@ def test_what_arrives_while_one_looks_on_is_shown_and_moves_nothing(
         page.clock.install()
         page.reload()
         expect(page.locator(".segments")).to_contain_text("All 24")
+        expect(page.locator(".card")).to_have_count(24)
         page.evaluate("scrollTo(0, 700)")
         until(page, "new URLSearchParams(location.search).get('at') > 0")
         place = int(page.url.rpartition("at=")[2])
