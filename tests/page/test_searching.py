@@ -61,6 +61,7 @@ def test_scrolling_loads_more_and_nothing_jumps(page: Page) -> None:
     assert len(set(ids)) == len(ids) > 100  # some of the 120 flat pictures are copies of one another
     assert len(names(page)) == len(ids)
     assert page.evaluate("window.shifts") < 0.01
+    expect(page.locator("#status")).to_contain_text(f"{len(ids)} results")
 
 
 def test_back_forward_reload_and_links_restore_the_view(page: Page, open_page: Callable[..., Page]) -> None:

@@ -29,6 +29,8 @@ let retrying = 0;
 let looking = 0;
 /** What the server said of itself when the results were last asked for. */
 let known = null;
+/** The first answer of those that the page shows now. */
+let began = null;
 let settled = Promise.resolve(true);
 
 const words = byId("q");
@@ -163,22 +165,32 @@ function waiting() {
 }
 
 function arrived(answer, first) {
-  if (!first) return;
+  if (!first) {
+    // Only at the end is it known how many there are.
+    if (!answer.more && !answer.cut) byId("status").textContent = statusOf({ ...began, results: grid.items, more: false });
+    return;
+  }
+  began = answer;
   byId("results").classList.remove("waiting", "stale");
   clearTimeout(retrying);
   const asked = grid.view;
   const headline = byId("headline");
-  const searching = address.searches(asked);
-  const weak = searching && answer.results.length > 0 && !answer.good;
+  const { searching, weak } = strengthOf(answer);
   headline.textContent = !searching
     ? "Your library"
     : weak
       ? `No good match for ${subjectOf(asked)}`
       : (pictureOf(asked) && "Like ") + subjectOf(asked);
   byId("results").classList.toggle("weak", weak);
-  byId("status").textContent = statusOf(answer, searching, weak);
+  byId("status").textContent = statusOf(answer);
   if (answer.results.length) say("");
   else sayNothing(asked, unfilter);
+}
+
+/** Whether what is shown was searched for, and if so, whether none of it stands out. */
+function strengthOf(answer) {
+  const searching = address.searches(grid.view);
+  return { searching, weak: searching && answer.results.length > 0 && !answer.good };
 }
 
 const pictureOf = (asked) => (asked.picture ? "your picture" : asked.similar !== null ? "this picture" : "");
@@ -191,7 +203,8 @@ function subjectOf(asked) {
 
 const unfilter = () => go({ ...address.UNFILTERED, ...FROM_THE_TOP });
 
-function statusOf(answer, searching, weak) {
+function statusOf(answer) {
+  const { searching, weak } = strengthOf(answer);
   if (!answer.results.length) return "";
   if (!searching) return "Newest first. Say above what you are looking for.";
   const number = answer.more ? "The best matches first" : count(answer.results.length, "result", "results");
