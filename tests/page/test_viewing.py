@@ -191,6 +191,7 @@ def test_a_film_is_found_sought_in_and_saved_by_keyboard_alone(page: Page) -> No
     expect(page.locator("#headline")).to_have_text("“white”")
     page.keyboard.press("Enter")
     until(page, "document.activeElement.matches('.card:first-child .tile')")
+    page.locator(".name", has_text="film.mp4").first.wait_for(state="attached")
     for _ in range(names(page).index("film.mp4")):
         page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
