@@ -36,7 +36,7 @@ $(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
 
 run: setup
 	@$(PY) scripts/fetch_samples.py
-	@$(SEARCH) update $(if $(MODEL),--model $(MODEL)) $(MEDIA)
+	@$(SEARCH) update $(if $(MODEL),--model $(MODEL)) $(if $(wildcard data/processed/catalog.sqlite),,--raw data/raw) $(MEDIA)
 	@for query in $(EXAMPLES); do echo; echo "media-search search \"$$query\""; $(SEARCH) search -k 5 "$$query" || exit 1; done
 	@if [ "$(SERVE)" != 0 ]; then echo; exec $(SEARCH) serve --port $(PORT); fi
 

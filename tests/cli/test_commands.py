@@ -214,7 +214,7 @@ def test_care(run: Run, photos: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("search", "a cat"), "there is no library in data/processed"),
+        (("search", "a cat"), "data/processed; make one with"),
         (("update", "/no/such/folder"), "/no/such/folder is no folder"),
         (("update", "--fps", "0"), "fps is 0.0"),
         (("serve", "--host", "0.0.0.0"), "--token"),
@@ -322,6 +322,30 @@ def test_nothing_to_read_is_said_and_nothing_is_made(run: Run, tmp_path: Path) -
     assert code == 1
     assert "name a folder" in err
     assert not (tmp_path / "data").exists()
+
+
+def test_the_raw_folder_is_read_only_where_none_is_named_and_stays_away_once_forgotten(
+    run: Run, photos: Path, tmp_path: Path
+) -> None:
+    raw = tmp_path / "data" / "raw" / "images"
+    paint(raw / "sample.png", "yellow")
+
+    def held(library: str) -> set[str]:
+        code, out, _ = run("search", "yellow", "--paths", "-k", "50", "--library", library)
+        assert code == 0
+        return {Path(line).name for line in out.splitlines()}
+
+    run("update", str(photos), "--library", "mine")
+    assert "red.png" in held("mine") and "sample.png" not in held("mine")
+    run("update", "--library", "samples")
+    assert held("samples") == {"sample.png"}
+    run("update", str(photos), "--library", "samples")
+    assert held("samples") == held("mine") | {"sample.png"}
+    run("forget", str(raw), "--library", "samples")
+    run("update", "--library", "samples")
+    assert held("samples") == held("mine")
+    run("update", "--raw", "data/raw", "--library", "samples")
+    assert "sample.png" in held("samples")
 
 
 def test_folders_of_ones_own_make_no_raw_folder(run: Run, photos: Path, tmp_path: Path) -> None:

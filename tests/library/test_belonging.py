@@ -4,19 +4,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fakes import COLOURS, ColourEncoder, paint
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings.embed_store import VECTORS_NAME
+from semantic_media_search.errors import ModelError
 from semantic_media_search.library import Library
+from semantic_media_search.library.paths import EMBEDDINGS_INDEX, METADATA
 
 ENCODER = ColourEncoder()
 
 
+def _patterned(path: Path, colour: str, seed: int) -> None:
+    """A picture of one colour, lighter and darker in a pattern of its own."""
+    path.parent.mkdir(exist_ok=True)
+    light = np.random.default_rng(seed).uniform(0.5, 1, (6, 8, 1)).repeat(8, axis=0).repeat(8, axis=1)
+    Image.fromarray((light * COLOURS[colour]).astype(np.uint8)).save(path)
+
+
 def _library(tmp_path: Path, photos: int, **settings: object) -> Library:
     for number in range(photos):
-        colour = list(COLOURS)[number % len(COLOURS)]
-        paint(tmp_path / "photos" / f"{number:02}.png", colour, seed=number)
+        _patterned(tmp_path / "photos" / f"{number:02}.png", list(COLOURS)[number % len(COLOURS)], number)
     library = Library(Settings(library=tmp_path / "library", threads=1, **settings), lambda _: ENCODER)  # type: ignore[arg-type]
     library.add_roots([tmp_path / "photos"])
     library.update("colours")
@@ -65,3 +74,52 @@ def test_what_cannot_be_judged_is_left_out(tmp_path: Path) -> None:
     library.paths.frame(0).write_bytes(b"no picture")
     (found,) = library.doctor(repair=False, encoder=ENCODER)
     assert "cannot be read" in found.problem
+
+
+def test_frames_of_other_pictures_are_blamed_and_not_their_vectors(tmp_path: Path) -> None:
+    library = _library(tmp_path, 12)
+    assert library.doctor(repair=False, encoder=ENCODER) == []
+    frames = [library.paths.frame(frame_id) for frame_id in range(12)]
+    held = [frame.read_bytes() for frame in frames]
+    for frame, other in zip(frames, held[1:] + held[:1], strict=True):
+        frame.write_bytes(other)
+    findings = library.doctor(repair=True, encoder=ENCODER)
+    assert {finding.problem for finding in findings} == {"shows another picture than was stored"}
+    assert library.view().generation.rows == 12
+    library.update("colours")
+    assert library.doctor(repair=False, encoder=ENCODER) == []
+    assert library.view().frame_count == 12
+
+
+class _NoRuntime(ColourEncoder):
+    def encode_pixels(self, images: object) -> np.ndarray:
+        raise ModelError(f"ONNX Runtime cannot be loaded for {images!r:.20}")
+
+
+def test_without_a_model_that_works_all_else_is_still_examined(tmp_path: Path) -> None:
+    library = _library(tmp_path, 6)
+    library.paths.frame(3).write_bytes(b"no picture")
+    findings = library.doctor(repair=True, encoder=_NoRuntime())
+    assert [finding.path for finding in findings] == [str(library.paths.frame(3))]
+
+
+@pytest.mark.parametrize("name", [METADATA, EMBEDDINGS_INDEX])
+def test_a_byte_that_is_no_text_is_found_and_mended(tmp_path: Path, name: str) -> None:
+    library = _library(tmp_path, 6)
+    place = library.paths.root / name
+    data = bytearray(place.read_bytes())
+    data[2] = 0xFF
+    place.write_bytes(data)
+    (found,) = library.doctor(repair=True, encoder=ENCODER)
+    assert found.path == str(place)
+    assert library.doctor(repair=False, encoder=ENCODER) == []
+
+
+def test_names_that_would_steer_a_terminal_are_told_harmless(tmp_path: Path) -> None:
+    paint(tmp_path / "photos" / "\x1b[31mz\nDELETE.png", "red")
+    library = _library(tmp_path, 2)
+    for frame_id in range(3):
+        library.paths.frame(frame_id).write_bytes(b"no picture")
+    findings = library.doctor(repair=False)
+    assert len(findings) == 3
+    assert all(finding.remedy.isprintable() for finding in findings)

@@ -264,12 +264,10 @@ def _described(
     around = view.instants_around(
         [shown[place][0].frame_id for place in videos], [reach_of(shown[place][1]) for place in videos]
     )
-    cosines = view.similarities(vector, [instant.frame_id for near in around for instant in near])
-    begin = 0
     for place, near in zip(videos, around, strict=True):
-        start, end = extent(shown[place][0], near, cosines[begin : begin + len(near)])
+        cosines = view.similarities(vector, [instant.frame_id for instant in near])
+        start, end = extent(shown[place][0], near, cosines)
         described[place]["moment"] = {"start": start, "end": end}
-        begin += len(near)
     return described
 
 

@@ -122,7 +122,7 @@ def load_embeddings_index(path: str | Path) -> dict[int, int]:
 
 def read_embeddings_index(path: str | Path) -> Iterator[tuple[int, int]]:
     """As `load_embeddings_index`, one (frame_id, row) after the other: memory does not grow with the file."""
-    with Path(path).open(encoding="ascii") as lines:
+    with Path(path).open(encoding="ascii", errors="replace") as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 frame_id, row = line.split()

@@ -172,7 +172,8 @@ class OnnxEncoder:
         with self._loading:
             if self._text is None:
                 tokenizer = TextTokenizer(self._folder.tokenizer, self._folder.max_text_length)
-                session = Session(self._folder.text_model, threads=self._threads)
+                # Encoding a query is followed by the search, which needs the cores.
+                session = Session(self._folder.text_model, threads=self._threads, spinning=False)
                 known = {"input_ids", "attention_mask", "token_type_ids"}
                 session.require(inputs={"input_ids"}, known_inputs=known, output="text_embeds")
                 self._text = (tokenizer, session)

@@ -20,8 +20,11 @@ _QUIET = 3  # ONNX Runtime's log level: errors only
 class Session:
     """One loaded graph: what it takes and gives, and the device it runs on. May be run from any thread."""
 
-    def __init__(self, path: Path, *, threads: int) -> None:
+    def __init__(self, path: Path, *, threads: int, spinning: bool = True) -> None:
         """Load an ONNX file. `threads` 0 means as many as the process may use.
+
+        With `spinning` they look out for more work for a while when they are done: faster where runs follow one
+        another, but what comes after a run finds no free core.
 
         Raises ModelLayoutError where the file is damaged, ModelError where ONNX Runtime is missing.
         """
@@ -36,8 +39,7 @@ class Session:
         options.log_severity_level = _QUIET
         options.intra_op_num_threads = threads or usable_cores()
         options.inter_op_num_threads = 1
-        # Threads that spin when their work is done take the cores that the search after the encoding needs.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
         # Processors without VNNI saturate int8 products, which set the starter's vectors 0.985 apart (decisions/0305).
         options.add_session_config_entry("session.x64quantprecision", "1")
         try:

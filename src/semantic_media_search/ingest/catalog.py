@@ -81,7 +81,7 @@ class Catalog(FrameTable):
         path = library / CATALOG_NAME
         if not path.is_file() or path.stat().st_size == 0:
             raise LibraryNotFoundError(
-                f"there is no library in {library}; make one with `media-search update YOUR_FOLDER`"
+                f"there is no library in {library.absolute()}; make one with `media-search update YOUR_FOLDER`"
             )
         connection = sqlite3.connect(
             _to_read(path), uri=True, timeout=30, isolation_level=None, check_same_thread=False

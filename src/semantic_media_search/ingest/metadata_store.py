@@ -55,12 +55,13 @@ def load_metadata(path: str | Path) -> dict[int, dict[str, Any]]:
 
 def read_records(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """As `load_metadata`, one (frame_id, record) after the other: memory does not grow with the file."""
-    with Path(path).open(encoding="utf-8") as lines:
+    # What is no text is told with its line, by what reads the line.
+    with Path(path).open(encoding="utf-8", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.endswith("\n"):
                 break
             try:
-                record = json.loads(line)
+                record = json.loads(line.encode("utf-8", "surrogateescape"))
                 yield int(record["frame_id"]), record
             except (ValueError, KeyError, TypeError) as error:
                 raise LibraryCorruptError(

@@ -8,15 +8,19 @@ from semantic_media_search.embeddings.embed_store import EmbeddingStore
 from semantic_media_search.embeddings.encoder import Encoder
 from semantic_media_search.errors import MediaError
 from semantic_media_search.ingest.catalog import Catalog
+from semantic_media_search.ingest.duplicates import fingerprint, hash_distance, perceptual_hash
 from semantic_media_search.media.decode import load_image
 from semantic_media_search.media.standardise import is_coarse
-from semantic_media_search.records import F32, U8
+from semantic_media_search.records import F32, U8, Instant
 
 SAMPLE = 16
 _CANDIDATES = 8 * SAMPLE
 _ALIKE = 0.6
 """A frame encoded again has a cosine of 0.92 or more to its own vector (photographs, default settings)."""
 _SHARE = 0.25
+_SURELY_OWN = 16
+_BITS_APART, _BITS_SHARE = 8, 0.25
+"""A picture is another where at least so many bits differ, and more than this share of those that tell anything."""
 _LEAST_SIDE = 32
 """Of smaller pictures JPEG leaves too little, as it does of any at a low quality (see `is_coarse`)."""
 
@@ -39,13 +43,26 @@ def rows_of_other_frames(catalog: Catalog, store: EmbeddingStore, encoder: Encod
     return [frame_id for frame_id, lost in zip(frame_ids, foreign, strict=True) if lost]
 
 
+def shows(instant: Instant, pixels: U8) -> bool:
+    """Whether a stored picture, uint8 RGB [H, W, 3], is that of the frame, by the hash that was taken before.
+
+    JPEG changes no more than a bit or two of those that noise does not decide (decision 0405).
+    """
+    seen = fingerprint(pixels)
+    decided = ~seen.by_chance & (2**64 - 1)
+    apart = hash_distance(instant.phash & decided, seen.phash & decided)
+    return apart < _BITS_APART or apart <= _BITS_SHARE * decided.bit_count()
+
+
 def _sample(catalog: Catalog, store: EmbeddingStore) -> tuple[list[int], list[U8]]:
     """Up to SAMPLE live frames that can be judged, and their pictures; what cannot be read is for others to tell."""
     chance = np.random.default_rng(store.rows)
     rows = chance.choice(store.rows, min(_CANDIDATES, store.rows), replace=False)
+    chosen = np.asarray(store.frame_ids)[rows].tolist()
     frame_ids: list[int] = []
     pictures: list[U8] = []
-    for frame in catalog.frames(np.asarray(store.frame_ids)[rows].tolist()):
+    instants = catalog.instants(chosen)
+    for frame in catalog.frames(chosen):
         if len(frame_ids) == SAMPLE:
             break
         if min(frame.width, frame.height) < _LEAST_SIDE:
@@ -53,8 +70,11 @@ def _sample(catalog: Catalog, store: EmbeddingStore) -> tuple[list[int], list[U8
         try:
             if is_coarse(frame.frame_path):
                 continue
-            pictures.append(load_image(frame.frame_path))
+            pixels = load_image(frame.frame_path)
         except (OSError, MediaError):
             continue
-        frame_ids.append(frame.frame_id)
+        # Else it may be the picture that is another's, not the vector.
+        if hash_distance(instants[frame.frame_id].phash, perceptual_hash(pixels)) <= _SURELY_OWN:
+            frame_ids.append(frame.frame_id)
+            pictures.append(pixels)
     return sorted(frame_ids), [pictures[at] for at in np.argsort(frame_ids)]

@@ -15,15 +15,23 @@ from semantic_media_search.embeddings.embed_store import (
     require_unit_rows,
 )
 from semantic_media_search.embeddings.encoder import Encoder
-from semantic_media_search.errors import LibraryCorruptError, LibraryError, MediaError, VectorError
-from semantic_media_search.ingest.catalog import Generation
+from semantic_media_search.errors import (
+    LibraryCorruptError,
+    LibraryError,
+    MediaError,
+    ModelError,
+    VectorError,
+)
+from semantic_media_search.ingest.catalog import Catalog, Generation
+from semantic_media_search.ingest.discovery import on_one_line
 from semantic_media_search.ingest.metadata_store import read_records
-from semantic_media_search.library.belonging import rows_of_other_frames
+from semantic_media_search.library.belonging import rows_of_other_frames, shows
 from semantic_media_search.library.paths import EMBEDDINGS, EMBEDDINGS_INDEX, GRAPH
 from semantic_media_search.library.progress import Progress
 from semantic_media_search.library.publish import expect_rewrite, publish
 from semantic_media_search.library.writer import LibraryWriter
 from semantic_media_search.media.decode import load_image
+from semantic_media_search.records import FrameRecord
 from semantic_media_search.search.retriever import EXACT_BELOW
 
 _ROWS_AT_ONCE = 8192
@@ -55,8 +63,8 @@ def examine(
     findings += _check_searchable(writer, generation)
     if generation is not None and generation.rows:
         vectors = list(_check_vectors(writer, generation))
-        if not vectors and encoder is not None and encoder.info.fingerprint == generation.model.fingerprint:
-            vectors = _check_belonging(writer, generation, encoder)
+        if not vectors and encoder is not None:
+            vectors = _check_belonging(writer, generation, encoder, progress)
         findings += vectors
         if vectors and repair:
             _drop_vectors(writer, generation)
@@ -101,14 +109,9 @@ def _check_frames(writer: LibraryWriter, progress: Progress, *, repair: bool) ->
     damaged: set[str] = set()
     progress.start("Checking frames", writer.catalog.frame_count(), "frames")
     for frame in writer.catalog.live_frames(stop=writer.commit.next_frame):
-        try:
-            height, width, _ = load_image(frame.frame_path).shape
-            problem = "" if (width, height) == (frame.width, frame.height) else f"is {width}x{height} pixels"
-        except (OSError, MediaError) as error:
-            problem = f"cannot be read: {error}"
-        if problem:
+        if problem := _problem_of(frame, writer.catalog):
             damaged.add(frame.source_path)
-            remedy = f"run `media-search update` to read {frame.source_path} again"
+            remedy = f"run `media-search update` to read {on_one_line(frame.source_path)} again"
             findings.append(Finding(frame.frame_path, problem, remedy))
         progress.advance()
     progress.finish()
@@ -120,6 +123,19 @@ def _check_frames(writer: LibraryWriter, progress: Progress, *, repair: bool) ->
                 # No file has this size: the next scan takes the source for a changed one.
                 writer.catalog.put_source(replace(source, size=-1, content_hash=None))
     return findings
+
+
+def _problem_of(frame: FrameRecord, catalog: Catalog) -> str:
+    """What is wrong with a frame's file; empty where nothing is."""
+    try:
+        pixels = load_image(frame.frame_path)
+    except (OSError, MediaError) as error:
+        return f"cannot be read: {error}"
+    height, width, _ = pixels.shape
+    if (width, height) != (frame.width, frame.height):
+        return f"is {width}x{height} pixels"
+    instant = catalog.instants([frame.frame_id]).get(frame.frame_id)
+    return "" if instant is None or shows(instant, pixels) else "shows another picture than was stored"
 
 
 def _check_vectors(writer: LibraryWriter, generation: Generation) -> Iterator[Finding]:
@@ -155,10 +171,18 @@ def _check_vectors(writer: LibraryWriter, generation: Generation) -> Iterator[Fi
             return
 
 
-def _check_belonging(writer: LibraryWriter, generation: Generation, encoder: Encoder) -> list[Finding]:
+def _check_belonging(
+    writer: LibraryWriter, generation: Generation, encoder: Encoder, progress: Progress
+) -> list[Finding]:
     folder = writer.paths.generation(generation.generation)
     store = EmbeddingStore(folder, generation.rows, generation.model.dim)
-    foreign = rows_of_other_frames(writer.catalog, store, encoder)
+    try:
+        if encoder.info.fingerprint != generation.model.fingerprint:
+            return []
+        foreign = rows_of_other_frames(writer.catalog, store, encoder)
+    except (ModelError, OSError, MemoryError) as error:
+        progress.note(f"No sample of the frames was held against their vectors: {error}")
+        return []
     if not foreign:
         return []
     said = f"vectors are not those of their frames, as a sample shows: those of frames {', '.join(map(str, foreign))}"
@@ -251,4 +275,4 @@ def _are_equal(some: Iterable[object], others: Iterable[object]) -> bool:
 
 def _by_file_name(record: Mapping[str, object]) -> dict[str, object]:
     """A frame's record with the name of the frame's file alone."""
-    return {**record, "frame_path": PurePosixPath(str(record["frame_path"])).name}
+    return {**record, "frame_path": PurePosixPath(str(record.get("frame_path", ""))).name}

@@ -38,10 +38,14 @@ def changes(library: Library, stop: threading.Event) -> Iterator[None]:
             step=QUIET_MS,
             rust_timeout=_TICK_MS,
             yield_on_timeout=True,
+            ignore_permission_denied=True,
         )
-        next(
-            events, None
-        )  # watching begins here, before the folders are read: nothing that comes meanwhile is missed
+        try:
+            # Watching begins here, before the folders are read: nothing that comes meanwhile is missed.
+            next(events, None)
+        except FileNotFoundError:  # one went just now
+            stop.wait(_TICK_MS / 1000)
+            continue
         yield
         # Begun anew now and then, so that folders added meanwhile are followed too; and at once where one was
         # plugged in or unplugged: of that no event comes, or one of a folder that is not the one at this place.

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from semantic_media_search.cli.commands.models import encoder_loader, model_for_writing
 from semantic_media_search.cli.console import Console, StageProgress
@@ -66,11 +67,11 @@ def run_update(arguments: argparse.Namespace, settings: Settings, console: Conso
 
 
 def add_folders(library: Library, arguments: argparse.Namespace, settings: Settings) -> None:
-    """Add the folders that were named, and the raw folder where there is one or it was asked for.
+    """Add the folders that were named, or else the raw folder.
 
     Raises SourceFolderError where there is nothing to read at all.
     """
-    raw = settings.raw if getattr(arguments, "raw", None) or settings.raw.is_dir() else None
+    raw = _raw(library, arguments, settings)
     if raw is None and not arguments.folders:
         try:
             library.commit()
@@ -82,8 +83,23 @@ def add_folders(library: Library, arguments: argparse.Namespace, settings: Setti
     library.add_roots(arguments.folders, raw=raw)
 
 
+def _raw(library: Library, arguments: argparse.Namespace, settings: Settings) -> Path | None:
+    """The raw folder, where it is asked for, or a library that is made now has no other."""
+    if getattr(arguments, "raw", None):
+        return settings.raw
+    if arguments.folders or not settings.raw.is_dir():
+        return None
+    try:
+        held = library.commit().next_frame
+    except LibraryNotFoundError:
+        held = 0
+    return None if held else settings.raw  # what was taken out of a library does not come back by itself
+
+
 def _preview(library: Library, arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
-    changes = library.preview(arguments.folders, raw=settings.raw, retry_skipped=arguments.retry_skipped)
+    changes = library.preview(
+        arguments.folders, raw=_raw(library, arguments, settings), retry_skipped=arguments.retry_skipped
+    )
     new = sum(found.known is None or found.known.state == REMOVED for found in changes.to_read)
     counts = {
         "new": new,

@@ -45,7 +45,11 @@ export function watchKeys({ grid, actions, selection, copyPath }) {
     const field = event.target.closest("input:not([type=checkbox], [type=radio]), select, textarea");
     if (field) {
       if (event.target.id !== "q") return;
-      if (event.key === "Escape" && !event.target.value) event.target.blur();
+      if (event.key === "Escape") {
+        event.preventDefault(); // or the browser would empty the field
+        event.target.blur();
+      }
+      if (event.key === "/" && !event.target.value) event.preventDefault();
       if (event.key === "ArrowDown") {
         event.preventDefault();
         grid.focusFirst();

@@ -31,6 +31,8 @@ let looking = 0;
 let known = null;
 /** The first answer of those that the page shows now. */
 let began = null;
+/** Whose results were asked for last, come or not. */
+let sought = null;
 let settled = Promise.resolve(true);
 
 const words = byId("q");
@@ -123,7 +125,8 @@ async function show({ item, restore = false } = {}) {
   if (document.activeElement !== words) words.value = view.q;
   document.title = view.q ? `${view.q} · Semantic Media Search` : "Semantic Media Search";
   showSubject(view, dropPicture);
-  if (!grid.view || !address.sameResults(grid.view, view)) {
+  if (!grid.view || !address.sameResults(sought, view)) {
+    sought = view;
     filters.show(view);
     clearTimeout(retrying);
     const { at, below } = { at: view.at ?? 0, below: history.state?.below };
