@@ -16,10 +16,11 @@ export function say(title, text = "", ...more) {
  * without asking.
  */
 export function sayFailure(failure, [remedy, does]) {
+  const port = location.port === "8000" ? "" : ` --port ${location.port || 80}`;
   const titles = {
     gone: [
       "The server does not answer",
-      "Start it again with `media-search serve`. This page goes on by itself as soon as it is back.",
+      `Start it again with \`media-search serve${port}\`. This page goes on by itself as soon as it is back.`,
     ],
     private: ["This library is private", "Open the page with its token, as in /?token=SECRET."],
     library: [sentence(failure.message), sentence(failure.hint)],

@@ -147,10 +147,10 @@ export class Viewer {
 function clipLink(item) {
   const { start, end } = item.moment ?? {};
   const from = Math.max(0, start ?? item.timestamp - 2);
-  const to = Math.min(item.duration ?? Infinity, Math.max(end ?? 0, from + 4));
+  const to = Math.min(item.duration ?? Infinity, Math.max(end ?? item.timestamp + 2, from + 1));
   const span = new URLSearchParams({ start: from.toFixed(3), end: to.toFixed(3) });
   const href = `/video/${encodeURIComponent(item.video_id)}/clip?${span}`;
-  return h("a", { class: "plain", href, download: "" }, "Save clip");
+  return h("a", { class: "plain", href, download: "", title: `From ${clock(from)} to ${clock(to)}` }, "Save clip");
 }
 
 async function reveal(item) {
