@@ -215,7 +215,7 @@ def _search(serving: Serving, wanted: Wanted) -> dict[str, Any]:
     if bound is not None:
         more = more and bool(leads) and leads[-1].similarity >= bound
         leads = [lead for lead in leads if lead.similarity >= bound]
-    records = {record.frame_id: record for record in view.frames([lead.frame_id for lead in leads])}
+    records = view.records([lead.frame_id for lead in leads])
     shown = [(lead, records[lead.frame_id]) for lead in leads if lead.frame_id in records]
     best = leads[0].similarity if leads and not wanted.offset else None
     if best is None:

@@ -247,9 +247,12 @@ class Catalog(FrameTable):
 
     def source_at(self, path: str) -> Source | None:
         """The source of this path, or None."""
+        return self._source_where("path", path)
+
+    def _source_where(self, column: str, value: str) -> Source | None:
         row = self._db.execute(
-            f"SELECT {_SOURCE_COLUMNS} FROM sources WHERE path = ?",  # noqa: S608 - ours
-            (path,),
+            f"SELECT {_SOURCE_COLUMNS} FROM sources WHERE {column} = ?",  # noqa: S608 - ours
+            (value,),
         ).fetchone()
         return Source(*row) if row else None
 
@@ -293,11 +296,7 @@ class Catalog(FrameTable):
 
     def source_of_video(self, video_id: str) -> Source | None:
         """The source that a video_id names, or None."""
-        row = self._db.execute(
-            f"SELECT {_SOURCE_COLUMNS} FROM sources WHERE video_id = ?",  # noqa: S608 - ours
-            (video_id,),
-        ).fetchone()
-        return Source(*row) if row else None
+        return self._source_where("video_id", video_id)
 
     def counts_by(self, column: str) -> dict[str, int]:
         """How many sources there are by `state` or by `kind` (removed ones left out of the latter)."""

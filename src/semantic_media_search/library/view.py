@@ -162,7 +162,7 @@ class LibraryView:
     ) -> list[SearchHit]:
         """Hits for a vector float32 [D], as `search_text`."""
         found = self.nearest(vector, offset + k, ef=ef, allowed=allowed)[offset:]
-        records = {record.frame_id: record for record in self.frames([frame_id for frame_id, _ in found])}
+        records = self.records([frame_id for frame_id, _ in found])
         return [SearchHit(records[frame_id], cosine) for frame_id, cosine in found if frame_id in records]
 
     def nearest(
@@ -235,6 +235,10 @@ class LibraryView:
     def frames(self, frame_ids: Sequence[int]) -> list[FrameRecord]:
         """The records of these frames; those that are not there (any more) are left out."""
         return self._readers.get().frames(frame_ids) if frame_ids else []
+
+    def records(self, frame_ids: Sequence[int]) -> dict[int, FrameRecord]:
+        """As `frames`, by frame_id."""
+        return {record.frame_id: record for record in self.frames(frame_ids)}
 
     def instants(self, frame_ids: Sequence[int]) -> dict[int, Instant]:
         """What groups these frames, by frame_id; those that are not there (any more) are left out."""

@@ -41,7 +41,7 @@ def run_search(arguments: argparse.Namespace, settings: Settings, console: Conso
         leads = [Lead(*found) for found in best(arguments.k)]
     if filters.min_similarity is not None:
         leads = [lead for lead in leads if lead.similarity >= filters.min_similarity]
-    records = {record.frame_id: record for record in view.frames([lead.frame_id for lead in leads])}
+    records = view.records([lead.frame_id for lead in leads])
     results = [
         (SearchHit(records[lead.frame_id], lead.similarity), lead.copies)
         for lead in leads
