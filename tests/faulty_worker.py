@@ -4,15 +4,14 @@ import ctypes
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from semantic_media_search.media.isolation import Message, serve
 
 
-def answer(request: Mapping[str, Any], alive: Callable[[], None]) -> Iterator[Message]:
+def answer(request: Message, alive: Callable[[], None]) -> Iterator[Message]:
     yield Message({"pid": os.getpid()}, (b"first block", b""))
-    match request["do"]:
+    match request.header["do"]:
         case "crash":
             ctypes.string_at(0)
         case "exit":
@@ -23,13 +22,13 @@ def answer(request: Mapping[str, Any], alive: Callable[[], None]) -> Iterator[Me
             print("words that a library prints")
             sys.stdout.flush()
         case "garbage":
-            os.write(int(request["descriptor"]), b"\xff" * 1000)
+            os.write(int(request.header["descriptor"]), b"\xff" * 1000)
             os._exit(0)
         case "slow":
-            for _ in range(int(request["seconds"] * 20)):
+            for _ in range(int(request.header["seconds"] * 20)):
                 time.sleep(0.05)
                 alive()
-    yield Message({"done": request["do"], "last": True}, (bytes(300_000),))
+    yield Message({"done": request.header["do"], "last": True}, (bytes(300_000),))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from picture_makers import encoded, photo, png_claiming
 from semantic_media_search.api import search_routes
 from semantic_media_search.library import Library
 from semantic_media_search.library.writer import open_writer
-from semantic_media_search.media import decode
+from semantic_media_search.media.isolation import WorkerPool
 
 
 def _names(answer: dict[str, list[dict[str, object]]]) -> list[object]:
@@ -182,20 +183,29 @@ def test_a_picture_of_too_many_pixels_is_too_large(client: TestClient, side: int
     assert client.post("/search/image", content=bytes((64 << 20) + 1)).status_code == 413
 
 
-@pytest.mark.parametrize("where", ["decode_image", "encode_jpeg"])
 def test_a_picture_beyond_the_memory_there_is_is_too_large(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch, where: str
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def out_of_memory(*_: object, **__: object) -> None:
         raise MemoryError
 
     with monkeypatch.context() as patched:
-        patched.setattr(search_routes, where, out_of_memory)
+        patched.setattr(search_routes, "encode_jpeg", out_of_memory)
         answer = client.post("/search/image", content=encoded(photo(60, 40), "PNG"))
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, "picture_too_large")
         assert "send a smaller one" in answer.json()["detail"]
-    monkeypatch.setattr(decode, "to_rgb", out_of_memory)
-    assert client.post("/search/image", content=encoded(photo(60, 40), "PNG")).status_code == 413
+    with faulty_decoders(client, monkeypatch):
+        for picture in (b"wants_memory.png", b"is_killed.png"):
+            assert client.post("/search/image", content=picture).status_code == 413
+
+
+@contextmanager
+def faulty_decoders(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Decoders that do what the bytes of a picture say."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    with WorkerPool("faulty_decoder", 1) as pool, monkeypatch.context() as patched:
+        patched.setattr(client.app.state.serving.readers, "_pool", pool)  # type: ignore[attr-defined]
+        yield
 
 
 def test_health_says_what_there_is(client: TestClient) -> None:
@@ -302,6 +312,18 @@ def test_a_video_is_refused_as_query_picture(client: TestClient) -> None:
     assert answer.status_code == 422
     assert answer.json()["error"]["message"].startswith("this is a video")
     assert "still picture" in answer.json()["error"]["hint"]
+
+
+def test_a_query_picture_that_crashes_its_decoder_costs_itself_alone(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = paint(tmp_path / "red.png", "red").read_bytes()
+    with faulty_decoders(client, monkeypatch):
+        answer = client.post("/search/image", content=b"crashes.png")
+        assert answer.status_code == 422
+        assert answer.json()["error"]["message"] == "the picture is damaged: its decoder crashed (SIGSEGV)"
+        answer = client.post("/search/image", content=picture)
+        assert answer.json()["results"][0]["similarity"] > 0.9
 
 
 def test_dates_filter_by_the_cameras_clock(make: Callable[..., Library], tmp_path: Path) -> None:

@@ -300,6 +300,7 @@ def test_the_whole_command(
     assert len(speed.repeats) == 3
     assert (ratio is None) == ("hnswlib left out" in printed)
     assert "Recommended for recall 0.98: M=" in printed
+    options[1] = str(tmp_path / "none.txt")  # which nothing that has vectors of its own reads
     assert main(["benchmark", "index", *options, "--only", "clip-shaped", "--output", str(output)]) == 0
     assert "Encoding" not in capsys.readouterr().out
 

@@ -32,7 +32,7 @@ def pool(size: int = 1, timeout: float = 30.0) -> WorkerPool:
 
 
 def ask(workers: WorkerPool, **request: object) -> list[Message]:
-    return list(workers.run(request, "a.mp4"))
+    return list(workers.run(Message(request), "a.mp4"))
 
 
 def test_messages_survive_the_way() -> None:
@@ -75,7 +75,7 @@ def test_a_crash_takes_down_one_request(fault: str, words: str) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_worker_killed_from_outside_says_nothing_of_the_file(number: signal.Signals) -> None:
     with pool() as workers:
-        answers = workers.run({"do": "hang"}, "a.mp4")
+        answers = workers.run(Message({"do": "hang"}), "a.mp4")
         os.kill(next(answers).header["pid"], number)
         with pytest.raises(MediaUnreadableError, match=rf"a\.mp4 was not read: .*killed \({number.name}\)"):
             next(answers)
@@ -87,7 +87,7 @@ def test_want_of_memory_says_nothing_of_the_file(monkeypatch: pytest.MonkeyPatch
         raise MemoryError
 
     monkeypatch.setattr(isolated, "read_image", short)
-    request = {"kind": "image", "path": "a.jpg", "options": {}}
+    request = Message({"kind": "image", "path": "a.jpg", "options": {}})
     with monkeypatch.context() as patched, pytest.raises(MediaUnreadableError, match="not enough memory"):
         patched.setattr(WorkerPool, "run", lambda *_: isolated._answer(request, lambda: None))
         with IsolatedReaders(1) as readers:
@@ -125,7 +125,7 @@ def test_garbage_from_a_worker_is_a_crash() -> None:
 
 def test_a_request_given_up_does_not_disturb_the_next() -> None:
     with pool() as workers:
-        replies = workers.run({"do": "work"}, "a.mp4")
+        replies = workers.run(Message({"do": "work"}), "a.mp4")
         next(replies)
         replies.close()
         assert ask(workers, do="work")[-1].header["done"] == "work"
@@ -216,7 +216,7 @@ def test_workers_run_nothing_from_the_folder_that_one_is_in(
 
 def test_an_interrupt_ends_work_at_once() -> None:
     with pool() as workers:
-        answers = workers.run({"do": "hang"}, "a.mp4")
+        answers = workers.run(Message({"do": "hang"}), "a.mp4")
         next(answers)
         threading.Timer(0.2, workers.interrupt).start()
         began = time.monotonic()

@@ -1,6 +1,5 @@
 """`/search` and what belongs to it: search by picture, the filters' counts, and pages of the library itself."""
 
-import io
 import time
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -27,7 +26,6 @@ from semantic_media_search.errors import (
 )
 from semantic_media_search.ingest.discovery import folder_of, name_to_show
 from semantic_media_search.library.view import LibraryView
-from semantic_media_search.media.decode import decode_image
 from semantic_media_search.media.formats import HEADER_BYTES, sniff
 from semantic_media_search.media.standardise import encode_jpeg, fit_within
 from semantic_media_search.records import F32, VIDEO, FrameRecord, SearchHit
@@ -97,7 +95,7 @@ async def search_image(
         raise QueryError(
             "the request has no body; send the picture's bytes, as in curl --data-binary @photo.jpg"
         )
-    picture = await serving.run(_remember, serving, bytes(body))
+    picture = await serving.run_long(_remember, serving, bytes(body))
     wanted = Wanted(Subject(q, None, picture), passing, k, 0, group)
     return await serving.run(_search, serving, wanted) | {
         "picture": picture,
@@ -279,13 +277,13 @@ def _remember(serving: Serving, body: bytes) -> str:
             f"this is a video ({found.format}); search by a still picture, or open a video's frame and find similar"
         )
     view = serving.view()
-    encoder, side = view.encoder, serving.settings.max_side
+    settings = serving.settings
     try:
-        pixels = decode_image(
-            io.BytesIO(body), min_short_side=encoder.decode_side, min_long_side=side, max_side=side
-        ).pixels
-        vector = encoder.encode_pixels([pixels])[0]
-        jpeg = encode_jpeg(fit_within(pixels, _SHOWN_SIDE))
+        [frame] = serving.readers.read_picture(
+            body, max_side=settings.max_side, jpeg_quality=settings.jpeg_quality
+        )
+        vector = view.encoder.encode_pixels([frame.pixels])[0]
+        jpeg = encode_jpeg(fit_within(frame.pixels, _SHOWN_SIDE))
     except (
         MemoryError,
         MediaUnreadableError,

@@ -37,7 +37,7 @@ def create_app(settings: Settings | None = None, library: Library | None = None)
         warming = threading.Thread(target=serving.warm_up, name="warm-up", daemon=True)
         warming.start()
         yield
-        serving.clips.close()
+        serving.close()
 
     app = FastAPI(
         title="Semantic Media Search",

@@ -16,6 +16,7 @@ from semantic_media_search.config import Settings
 from semantic_media_search.embeddings import load_encoder
 from semantic_media_search.errors import MediaSearchError, ModelMismatchError
 from semantic_media_search.ingest.catalog import Commit
+from semantic_media_search.ingest.isolated import IsolatedReaders
 from semantic_media_search.library import Library
 from semantic_media_search.library.status import LibraryStatus
 from semantic_media_search.library.view import LibraryView
@@ -33,12 +34,19 @@ class Serving:
         self.library = library or Library(settings, partial(load_encoder, threads=settings.threads))
         self.pictures = Pictures()
         self.clips = ClipCache()
+        self.readers = IsolatedReaders(2, timeout=60.0)
+        """For pictures that people send: one that crashes its decoder does not take the server with it."""
         self._view: LibraryView | None = None
         self._opening = threading.Lock()
         self._status: tuple[Commit, LibraryStatus] | None = None
         # Searches have threads of their own, so that a library being opened never holds up frames or /health.
         self._limiter: anyio.CapacityLimiter | None = None
         self._long_limiter: anyio.CapacityLimiter | None = None
+
+    def close(self) -> None:
+        """Delete and stop what the library does not own."""
+        self.clips.close()
+        self.readers.close()
 
     def view(self) -> LibraryView:
         """The newest commit. While another thread opens it, the one before it answers."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Generator
 from pathlib import Path
+from typing import BinaryIO
 
 from semantic_media_search.errors import MediaError
 from semantic_media_search.ingest.discovery import discover, text_to_path
@@ -19,14 +20,13 @@ _FULL_QUALITY_SIDE = 448
 logger = logging.getLogger(__name__)
 
 
-def read_image(path: str | Path, *, max_side: int = 512, jpeg_quality: int = 90) -> SourceReader:
-    """Read one image file, given as a path or as `path_to_text` made it: one frame, then its facts."""
+def read_image(source: str | Path | BinaryIO, *, max_side: int = 512, jpeg_quality: int = 90) -> SourceReader:
+    """Read one image file, given open, as a path or as `path_to_text` made it: one frame, then its facts."""
 
     def read() -> Generator[PreparedFrame, None, SourceFacts]:
         short_side = min(_FULL_QUALITY_SIDE, max_side)
-        decoded = decode_image(
-            text_to_path(str(path)), min_short_side=short_side, min_long_side=max_side, max_side=max_side
-        )
+        file = text_to_path(str(source)) if isinstance(source, str | Path) else source
+        decoded = decode_image(file, min_short_side=short_side, min_long_side=max_side, max_side=max_side)
         pixels = decoded.pixels
         yield PreparedFrame(pixels, encode_jpeg(pixels, jpeg_quality), None, None, perceptual_hash(pixels))
         capture = decoded.capture

@@ -3,6 +3,7 @@
 As a module, run with `python -m`, this is the worker.
 """
 
+import io
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Self
@@ -19,6 +20,9 @@ from semantic_media_search.media.opening import describe_source
 from semantic_media_search.media.watched_file import not_enough_memory
 from semantic_media_search.records import IMAGE, VIDEO
 
+_PICTURE = "picture"
+"""An image that comes with the request."""
+
 
 class IsolatedReaders:
     """Reads media files in up to `size` worker processes; use it in a `with` block, from any threads.
@@ -33,6 +37,10 @@ class IsolatedReaders:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the processes; waits for those at work."""
         self._pool.close()
 
     def interrupt(self) -> None:
@@ -41,7 +49,13 @@ class IsolatedReaders:
 
     def read_image(self, path: str, *, max_side: int = 512, jpeg_quality: int = 90) -> SourceReader:
         """As `image_ingest.read_image`; see `WorkerPool.run` for what becomes of a decoder that dies."""
-        return self._reader(IMAGE, path, {"max_side": max_side, "jpeg_quality": jpeg_quality})
+        options = {"max_side": max_side, "jpeg_quality": jpeg_quality}
+        return self._reader(IMAGE, options, describe_source(path), path)
+
+    def read_picture(self, data: bytes, *, max_side: int = 512, jpeg_quality: int = 90) -> SourceReader:
+        """As `read_image`, of an image file that is in memory."""
+        options = {"max_side": max_side, "jpeg_quality": jpeg_quality}
+        return self._reader(_PICTURE, options, describe_source(io.BytesIO()), None, data)
 
     def read_video(
         self,
@@ -59,18 +73,20 @@ class IsolatedReaders:
             "jpeg_quality": jpeg_quality,
             "duplicate_threshold": duplicate_threshold,
         }
-        return self._reader(VIDEO, path, options)
+        return self._reader(VIDEO, options, describe_source(path), path)
 
-    def _reader(self, kind: str, path: str, options: Mapping[str, float]) -> SourceReader:
+    def _reader(
+        self, kind: str, options: Mapping[str, float], name: str, path: str | None, *data: bytes
+    ) -> SourceReader:
         def read() -> Generator[PreparedFrame, None, SourceFacts]:
-            request = {"kind": kind, "path": path, "options": options}
-            for message in self._pool.run(request, describe_source(path)):
+            request = Message({"kind": kind, "path": path, "options": options}, data)
+            for message in self._pool.run(request, name):
                 if "error" in message.header:
                     raise _error(message.header)
                 if "facts" in message.header:
                     return _facts(message.header["facts"])
                 yield _frame(message)
-            raise DecodeError(f"{describe_source(path)} is damaged: its decoder gave no answer")
+            raise DecodeError(f"{name} is damaged: its decoder gave no answer")
 
         return SourceReader(read)
 
@@ -99,13 +115,12 @@ def _error(header: Mapping[str, Any]) -> MediaError:
     return kind(str(header["message"]))
 
 
-def _answer(request: Mapping[str, Any], alive: Callable[[], None]) -> Iterator[Message]:
-    options = request["options"]
+def _answer(request: Message, alive: Callable[[], None]) -> Iterator[Message]:
+    kind, path, options = request.header["kind"], request.header["path"], request.header["options"]
+    source = io.BytesIO(request.blocks[0]) if kind == _PICTURE else path
     try:
-        if request["kind"] == VIDEO:
-            reader = read_video(request["path"], on_progress=alive, **options)
-        else:
-            reader = read_image(request["path"], **options)
+        video = kind == VIDEO
+        reader = read_video(path, on_progress=alive, **options) if video else read_image(source, **options)
         for frame in reader:
             header = {
                 "shape": frame.pixels.shape,
@@ -118,10 +133,9 @@ def _answer(request: Mapping[str, Any], alive: Callable[[], None]) -> Iterator[M
     except MediaError as error:
         yield _failure(error)
     except MemoryError:
-        yield _failure(not_enough_memory(describe_source(request["path"])))
+        yield _failure(not_enough_memory(describe_source(source)))
     except Exception as error:  # noqa: BLE001 - whatever else a decoder raises costs this file alone
-        reason = f"{describe_source(request['path'])} is damaged: {type(error).__name__}: {error}"
-        yield _failure(DecodeError(reason))
+        yield _failure(DecodeError(f"{describe_source(source)} is damaged: {type(error).__name__}: {error}"))
 
 
 def _failure(error: MediaError) -> Message:

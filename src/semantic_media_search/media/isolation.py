@@ -69,10 +69,10 @@ def _read_exactly(stream: IO[bytes], size: int) -> bytes:
     return data
 
 
-def serve(answer: Callable[[Mapping[str, Any], Callable[[], None]], Iterator[Message]]) -> None:
+def serve(answer: Callable[[Message, Callable[[], None]], Iterator[Message]]) -> None:
     """Be a worker: answer each request on standard input with messages on standard output, until that closes.
 
-    `answer` gets the request's header, and a function to call now and then while it works, which tells the other
+    `answer` gets the request, and a function to call now and then while it works, which tells the other
     side that there is progress. What libraries print goes to standard error.
     """
     # Ctrl-C in a terminal reaches this process too, but what becomes of the work is for the other side to say.
@@ -90,7 +90,7 @@ def serve(answer: Callable[[Mapping[str, Any], Callable[[], None]], Iterator[Mes
                 last_sign = time.monotonic()
                 write_message(replies, Message(_ALIVE))
 
-        for message in answer(requests.get().header, alive):
+        for message in answer(requests.get(), alive):
             write_message(replies, message)
 
 
@@ -102,8 +102,14 @@ def _take_requests(requests: "queue.SimpleQueue[Message]") -> None:
 
 
 _PACKAGES = str(Path(__file__).resolve().parents[2])
-_START = """
-import runpy, sys
+_NICENESS = 10
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+# Workers give way: to what makes vectors of their pictures, which loses its caches where the two take turns on a core,
+# and to whatever else the person does. NumPy would start threads that nobody uses here.
+_START = f"""
+import os, runpy, sys
+if hasattr(os, "nice"):
+    os.nice({_NICENESS})
 packages, module = sys.argv[1:]
 if packages not in sys.path:
     sys.path.insert(0, packages)
@@ -117,6 +123,7 @@ class _Worker:
     def __init__(self, module: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-c", _START, _PACKAGES, module],
+            env=os.environ | _ONE_THREAD,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -148,9 +155,10 @@ class WorkerPool:
         self._busy: set[_Worker] = set()
         self._size = size
         self._closed = threading.Event()
-        threading.Thread(target=self._watch, daemon=True, name="decoder watch").start()
+        self._starting = threading.Lock()
+        self._watched = False
 
-    def run(self, request: Mapping[str, Any], name: str) -> Iterator[Message]:
+    def run(self, request: Message, name: str) -> Iterator[Message]:
         """Have a worker answer `request`; yields its replies without the last one's `last` mark.
 
         Raises DecodeError, naming `name`, if the worker crashes or hangs, MediaUnreadableError if it was killed from
@@ -162,11 +170,11 @@ class WorkerPool:
             if self._closed.is_set():
                 raise MediaUnreadableError(f"{name} was not read: the reading was stopped")
             if worker is None:
-                worker = _Worker(self._module)
+                worker = self._start()
             self._busy.add(worker)
             assert worker.process.stdin is not None
             try:
-                write_message(worker.process.stdin, Message(request))
+                write_message(worker.process.stdin, request)
             except OSError:
                 raise self._obituary(worker, name) from None
             while (message := self._reply(worker)) is not None:
@@ -216,6 +224,13 @@ class WorkerPool:
             return read_message(worker.process.stdout)
         finally:
             worker.deadline = None
+
+    def _start(self) -> _Worker:
+        with self._starting:
+            if not self._watched:
+                threading.Thread(target=self._watch, daemon=True, name="decoder watch").start()
+                self._watched = True
+        return _Worker(self._module)
 
     def _watch(self) -> None:
         while not self._closed.wait(_POLL_SECONDS):

@@ -44,6 +44,8 @@ from semantic_media_search.index.hnsw import HNSWIndex
 from semantic_media_search.library import Library
 from semantic_media_search.search.sample_queries import SAMPLE_QUERIES
 
+_OWN_VECTORS = {"clip-shaped", "photos"}
+"""Parts that are measured on vectors made for them."""
 SECTIONS = ("curves", "codes", "threads", "filters", "sweep", "clip-shaped", "photos", "growth")
 
 
@@ -120,7 +122,7 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
     makers, versions, notes = builders(arguments.peers)
     session = Session(
         "index", say, arguments.output,
-        vectors=vectors.text, M=M, ef_construction=EF_CONSTRUCTION, scale=arguments.scale, **versions,
+        vectors=vectors.text if len(vectors.rows) else vectors.source, M=M, ef_construction=EF_CONSTRUCTION, scale=arguments.scale, **versions,
     )  # fmt: skip
     for note in notes:
         say(note)
@@ -140,7 +142,7 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
         return index
 
     def measure_clip_shaped() -> None:
-        shaped, words = clip_shaped(len(vectors.rows), len(vectors.queries))
+        shaped, words = clip_shaped(rows, queries)
         session.add(cross_modal_section("clip-shaped", pair, shaped, words, rounds))
 
     def measure_photos() -> None:
@@ -179,6 +181,9 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
 def _vectors(
     arguments: argparse.Namespace, settings: Settings, rows: int, queries: int, cache: Path, say: Say
 ) -> Vectors:
+    if set(arguments.only) <= _OWN_VECTORS:
+        nothing = np.empty((0, 1), np.float32)
+        return Vectors(nothing, nothing, "those of each part")
     if arguments.vectors is not None:
         held = vectors_of_file(arguments.vectors)
         return held_out(held, rows, queries, f"vectors of {arguments.vectors.name}")
