@@ -122,7 +122,7 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
     makers, versions, notes = builders(arguments.peers)
     session = Session(
         "index", say, arguments.output,
-        vectors=vectors.text if len(vectors.rows) else vectors.source, M=M, ef_construction=EF_CONSTRUCTION, scale=arguments.scale, **versions,
+        vectors=vectors.text, M=M, ef_construction=EF_CONSTRUCTION, scale=arguments.scale, **versions,
     )  # fmt: skip
     for note in notes:
         say(note)

@@ -31,6 +31,8 @@ class Vectors:
     @property
     def text(self) -> str:
         """What was indexed, for a title or a note."""
+        if not len(self.rows):
+            return self.source
         return f"{len(self.rows):,} {self.source}, {self.rows.shape[1]} dimensions, {len(self.queries):,} queries"
 
 
