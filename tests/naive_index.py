@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from semantic_media_search.index.graph import Graph
-from semantic_media_search.index.walk import EXPANDED_TOGETHER
+from semantic_media_search.index.walk import GROUP
 
 Cost = Callable[[int], int]
 
@@ -41,16 +41,12 @@ def select_neighbors(codes, node: int, candidates: list[int], limit: int) -> lis
 
 def beam(codes, links, weights, entry: int, ef: int) -> list[int]:
     """Algorithm 2 at level 0 with a plain list: the ef best nodes met, best first."""
-    cost = {entry: -dot(codes[entry], weights)}
-    best, expanded = [entry], set()
-    while True:
-        waiting = [node for node in best if node not in expanded][:EXPANDED_TOGETHER]
-        if not waiting:
-            return best
-        expanded.update(waiting)
-        met = {int(neighbor) for node in waiting for neighbor in links[node] if neighbor >= 0} - cost.keys()
-        cost |= {node: -dot(codes[node], weights) for node in met}
-        best = sorted([*best, *met], key=lambda node: (cost[node], node))[:ef]
+    return _beam(
+        lambda node: [int(neighbor) for neighbor in links[node] if neighbor >= 0],
+        lambda node: -dot(codes[node], weights),
+        [entry],
+        ef,
+    )
 
 
 def reached(graph: Graph) -> set[int]:
@@ -125,7 +121,7 @@ def build_links(codes, levels, m: int, ef: int, batch: Callable[[int], int]) -> 
                 at = _nearest(layers[level].__getitem__, lambda other, node=node: apart(node, other), at)
             pool = [at]
             for level in range(min(top, int(levels[node])), -1, -1):
-                pool = _beam(layers[level], lambda other, node=node: apart(node, other), pool, ef)
+                pool = _beam(layers[level].__getitem__, lambda other, node=node: apart(node, other), pool, ef)
                 found[level, node] = select_neighbors(codes, node, pool, m if level else 2 * m)
         for (level, node), row in found.items():
             layers[level][node] = row
@@ -167,14 +163,18 @@ def _nearest(neighbors: Callable[[int], list[int]], cost: Cost, node: int) -> in
         node = nearest
 
 
-def _beam(layer: list[list[int]], cost: Cost, entries: list[int], ef: int) -> list[int]:
-    """Algorithm 2 from several entries: the ef best nodes met, best first."""
+def _beam(neighbors: Callable[[int], list[int]], cost: Cost, entries: list[int], ef: int) -> list[int]:
+    """Algorithm 2 from several entries: the ef best nodes met, best first.
+
+    Who is expanded next is settled before what the last ones added is compared.
+    """
     best, expanded, met = sorted(entries, key=lambda node: (cost(node), node)), set(), set(entries)
+    added: set[int] = set()
     while True:
-        waiting = [node for node in best if node not in expanded][:EXPANDED_TOGETHER]
-        if not waiting:
+        waiting = [node for node in best if node not in expanded][:GROUP]
+        if not waiting and not added:
             return best
         expanded.update(waiting)
-        fresh = {neighbor for node in waiting for neighbor in layer[node]} - met
-        met |= fresh
-        best = sorted([*best, *fresh], key=lambda node: (cost(node), node))[:ef]
+        best = sorted([*best, *added], key=lambda node: (cost(node), node))[:ef]
+        added = {neighbor for node in waiting for neighbor in neighbors(node)} - met
+        met |= added

@@ -10,8 +10,8 @@ from semantic_media_search.index.instructions import dot, prefetch_row, query_do
 from semantic_media_search.index.jit import kernel
 from semantic_media_search.index.pool import insert, merge, node_of, pack
 
-EXPANDED_TOGETHER = 2
-"""Candidates whose neighbors are asked for from memory at once: a lone node's are too few to fill the wait."""
+GROUP = 2
+"""Candidates that are expanded together: what a lone one adds is too little to fill the wait for the next codes."""
 
 MERGED_FROM = 100
 """From so many candidates on, what a group adds is put in order first and then merged: one by one, each would move half
@@ -58,20 +58,19 @@ def descend(codes, norms, upper, offsets, weights, node, top, bottom):
 
 
 @kernel
-def expand(codes, links, row, visited, epoch, fresh, count):
+def expand(links, row, visited, epoch, fresh, count):
     """Add the neighbors in `links[row]` not met before to `fresh`, after its first `count`; returns how many it has.
 
-    They are marked in `visited` and their codes asked for: the inner loop of SEARCH-LAYER (algorithm 2).
+    They are marked in `visited`: the inner loop of SEARCH-LAYER (algorithm 2). Without a branch on what was met, which
+    no processor can foresee.
     """
     for i in range(links.shape[1]):
         neighbor = links[row, i]
         if neighbor < 0:
             break
-        if visited[neighbor] != epoch:
-            visited[neighbor] = epoch
-            fresh[count] = neighbor
-            count += 1
-            prefetch_row(codes, neighbor)
+        fresh[count] = neighbor
+        count += visited[neighbor] != epoch
+        visited[neighbor] = epoch
     return count
 
 
@@ -80,27 +79,33 @@ def beam(codes, norms, links, offsets, level, weights, pool, size, ef, visited, 
     """Search one layer: expand the best unexpanded of the `ef` best, until all of them are (algorithm 2).
 
     `pool`, int64 [>= ef], holds `size` keys to begin with, whose nodes are marked in `visited`; returns how many
-    it holds in the end, best first. `fresh`, int32, and `better`, int64, both [EXPANDED_TOGETHER * links a row], are
-    scratch.
+    it holds in the end, best first. `fresh`, int32 [2, GROUP * links a row], and `better`, int64 [GROUP * links a row],
+    are scratch.
 
-    A search waits for memory above all. So the best EXPANDED_TOGETHER candidates are expanded at once, all of their
-    neighbors are asked for before the first is compared, and so are the links of candidates that are likely next.
+    A search waits for memory above all. So the best GROUP candidates are expanded together, and while what they add is
+    compared, the codes of what the next ones add are already on their way, a row asked for with each one compared.
+    The links of candidates that are likely next are asked for as well.
     """
-    cursor = 0
-    while cursor < size:
-        count, expanded = 0, 0
-        while cursor < size and expanded < EXPANDED_TOGETHER:
+    cursor, now, count = 0, 0, 0
+    while cursor < size or count > 0:
+        following, coming, expanded = 1 - now, 0, 0
+        while cursor < size and expanded < GROUP:
             if not pool[cursor] & 1:
                 pool[cursor] |= 1
                 row = link_row(offsets, level, node_of(pool[cursor]))
-                count = expand(codes, links, row, visited, epoch, fresh, count)
+                coming = expand(links, row, visited, epoch, fresh[following], coming)
                 expanded += 1
             cursor += 1
         if cursor < size:
             prefetch_row(links, link_row(offsets, level, node_of(pool[cursor])))
+        for i in range(count, coming):
+            prefetch_row(codes, fresh[following, i])
         first, found = size, 0
         for i in range(count):
-            key = pack(cost(codes, norms, fresh[i], weights), fresh[i])
+            if i < coming:
+                prefetch_row(codes, fresh[following, i])
+            node = fresh[now, i]
+            key = pack(cost(codes, norms, node, weights), node)
             if size == ef and key >= pool[size - 1]:
                 continue
             if ef >= MERGED_FROM:
@@ -111,7 +116,8 @@ def beam(codes, norms, links, offsets, level, weights, pool, size, ef, visited, 
                 size = min(size + 1, ef)
         if found:
             first, size = merge(pool, size, ef, better, found)
-        for place in range(first, min(size, cursor + EXPANDED_TOGETHER)):
+        for place in range(first, min(size, cursor + GROUP)):
             prefetch_row(links, link_row(offsets, level, node_of(pool[place])))
         cursor = min(cursor, first)
+        now, count = following, coming
     return size
