@@ -130,6 +130,23 @@ def test_a_query_without_a_direction_is_refused(make: Callable[[F32], Index]) ->
         index.search_batch(queries, 3)
 
 
+def test_of_equals_the_first_rows_are_given(make: Callable[[F32], Index]) -> None:
+    rows = np.repeat(clustered(2, 16), [60, 5], axis=0)
+    ids, _ = make(rows).search_batch(rows[:1], 10, ef=100)
+    assert ids[0].tolist() == list(range(10))
+
+
+@pytest.mark.parametrize(("k", "ef"), [(2.0, 50), (2, 50.5), (2, float("nan")), ("2", 50)])
+def test_counts_are_whole_numbers(make: Callable[[F32], Index], k: Any, ef: Any) -> None:
+    index = make(clustered(20, 8))
+    query = clustered(1, 8, seed=1)[0]
+    with pytest.raises(QueryError, match="must be whole numbers"):
+        index.search(query, k, ef)
+    with pytest.raises(QueryError, match="must be whole numbers"):
+        index.search_batch(query[np.newaxis], k, ef)
+    assert index.search(query, np.int32(2), np.uint8(50)) == index.search(query, 2, 50)
+
+
 def test_ef_must_be_positive(make: Callable[[F32], Index]) -> None:
     index = make(clustered(10, 8))
     with pytest.raises(QueryError, match="ef is 0"):

@@ -1,6 +1,7 @@
 """What every index refuses, exact or not. Nothing here compiles, so that exact search need not wait for Numba."""
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,15 @@ from semantic_media_search.errors import QueryError, VectorError
 from semantic_media_search.records import F32, I64, BoolMask
 
 
-def check_numbers(queries: npt.NDArray[Any], k: int, ef: int, dim: int) -> None:
-    """Refuse numbers of answers below one, and queries of other dimensions."""
+def checked_numbers(k: int, ef: int) -> tuple[int, int]:
+    """Two counts as Python's own whole numbers, which kernels are compiled for. Raises QueryError for others."""
+    try:
+        k, ef = index(k), index(ef)
+    except TypeError as error:
+        raise QueryError(f"k is {k!r} and ef is {ef!r}; both must be whole numbers") from error
     if k < 1 or ef < 1:
         raise QueryError(f"k is {k} and ef is {ef}; both must be at least 1")
-    if queries.shape[-1] != dim:
-        raise VectorError(f"the query has {queries.shape[-1]} dimensions, the index {dim}")
+    return k, ef
 
 
 def check_direction(queries: F32) -> None:
@@ -26,16 +30,23 @@ def check_direction(queries: F32) -> None:
 
 
 def check_dimensions(queries: npt.NDArray[Any], expected: int, dim: int) -> None:
-    """Refuse what is not one query (`expected` 1) or a table of them (2)."""
+    """Refuse what is not one query (`expected` 1) or a table of them (2), of `dim` dimensions."""
     if queries.ndim != expected:
         wanted = f"one query, float32 [{dim}]" if expected == 1 else f"queries [Q, {dim}]"
         raise VectorError(f"expected {wanted}, got {list(queries.shape)}")
+    if queries.shape[-1] != dim:
+        raise VectorError(f"the query has {queries.shape[-1]} dimensions, the index {dim}")
 
 
-def check_allowed(allowed: BoolMask, count: int) -> None:
-    """Refuse a filter that is not bool [N]."""
+def checked_mask(allowed: BoolMask, count: int) -> BoolMask:
+    """A filter, bool [N], whose bytes are 0 and 1, as they need not be where it was made as a view of others.
+
+    Raises VectorError for what is no filter over N rows.
+    """
     if allowed.shape != (count,) or allowed.dtype != np.bool_:
         raise VectorError(f"expected allowed to be bool [{count}], got {allowed.dtype} {list(allowed.shape)}")
+    mask: BoolMask = allowed.view(np.uint8) != 0
+    return mask
 
 
 def checked_ids(node_ids: Sequence[int] | I64, count: int) -> I64:
@@ -50,5 +61,6 @@ def checked_ids(node_ids: Sequence[int] | I64, count: int) -> I64:
         )
     if ids.min() < 0 or ids.max() >= count:
         wrong = ids.min() if ids.min() < 0 else ids.max()
-        raise VectorError(f"there is no node {wrong}: the index holds nodes 0 to {count - 1}")
+        held = f"nodes 0 to {count - 1}" if count else "no nodes"
+        raise VectorError(f"there is no node {wrong}: the index holds {held}")
     return ids.astype(np.int64)

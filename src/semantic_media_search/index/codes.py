@@ -26,7 +26,10 @@ def stride_of(dim: int) -> int:
 
 
 def fit(embeddings: F32, seed: int = 0) -> tuple[F32, float]:
-    """The centre, float32 [D], and the scale for rows like these, from a seeded sample of them."""
+    """The centre, float32 [D], and the scale for rows like these, from a seeded sample of them.
+
+    The scale is one that the file, which holds float32, gives back as it is.
+    """
     count = len(embeddings)
     rows = np.arange(count)
     if count > _SAMPLE:
@@ -37,7 +40,7 @@ def fit(embeddings: F32, seed: int = 0) -> tuple[F32, float]:
     spread = np.sqrt(sum(((embeddings[block] - centre) ** 2).sum(axis=0) for block in blocks) / len(rows))
     widest = min(float(spread.max()), _MEDIANS * float(np.median(spread)) or float(spread.max()))
     scale = _SIGMAS * widest / 127
-    return centre.astype(np.float32), float(scale) if scale > 0 else 1.0 / 127
+    return centre.astype(np.float32), float(np.float32(scale if scale > 0 else 1.0 / 127))
 
 
 def aligned_zeros(rows: int, stride: int) -> U8:

@@ -104,7 +104,8 @@ def _bring_name_to_disk(folder: Path) -> None:
 def read(path: Path) -> tuple[Header, dict[str, Section]]:
     """Map an index file: its header and its sections, whose checksums are not looked at yet.
 
-    Raises IndexFormatError where header or table are damaged, or the file is shorter or longer than they say.
+    Raises IndexFormatError where header, table or the zeros between sections are damaged, or the file is shorter or
+    longer than they say.
     """
     try:
         data = np.memmap(path, np.uint8, mode="r")
@@ -128,13 +129,16 @@ def read(path: Path) -> tuple[Header, dict[str, Section]]:
     text = fingerprint.rstrip(b"\0").decode("utf-8", "replace")
     header = Header(count, dim, m, ef_construction, seed, entry, top, scale, text)
     sections = {}
-    expected = _aligned(end + _CRC.size)
+    filled = end + _CRC.size
+    expected = _aligned(filled)
     for number in range(parts):
         raw = data[at + _CRC.size + number * _SECTION.size :][: _SECTION.size].tobytes()
         name, dtype, rows, columns, offset, length, checksum = _SECTION.unpack(raw)
         if offset != expected or offset + length > len(data):
             raise IndexFormatError(f"{path} is cut off: it ends before its section {number + 1}; {REBUILD}")
-        expected = _aligned(offset + length)
+        _check_gap(path, data, filled, offset)
+        filled = offset + length
+        expected = _aligned(filled)
         section = name.rstrip(b"\0").decode("utf-8", "replace")
         try:
             array = data[offset : offset + length].view(dtype.rstrip(b"\0").decode())
@@ -144,6 +148,7 @@ def read(path: Path) -> tuple[Header, dict[str, Section]]:
         sections[section] = Section(section, offset, length, checksum, held)
     if len(data) != expected:
         raise IndexFormatError(f"{path} has {len(data)} bytes where {expected} were written; {REBUILD}")
+    _check_gap(path, data, filled, expected)
     return header, sections
 
 
@@ -152,6 +157,11 @@ def verify(path: Path, section: Section) -> None:
     data = section.array.reshape(-1).view(np.uint8)
     if zlib.crc32(data.data) != section.checksum:
         raise IndexFormatError(f"{path} is damaged in its section {section.name!r}; {REBUILD}")
+
+
+def _check_gap(path: Path, data: npt.NDArray[np.uint8], start: int, stop: int) -> None:
+    if data[start:stop].any():
+        raise IndexFormatError(f"{path} is damaged between its sections, at byte {start}; {REBUILD}")
 
 
 def _check_crc(path: Path, what: str, data: npt.NDArray[np.uint8], start: int, length: int) -> None:
@@ -168,16 +178,3 @@ def _bytes(path: Path, data: npt.NDArray[np.uint8], start: int, length: int) -> 
 
 def _aligned(offset: int) -> int:
     return -(-offset // _ALIGN) * _ALIGN
-
-
-def verify_gaps(path: Path, sections: dict[str, Section]) -> None:
-    """Raise IndexFormatError unless the bytes between the sections are the zeros that were written."""
-    data = np.memmap(path, np.uint8, mode="r")
-    table = _HEADER.size + 2 * _CRC.size + len(sections) * _SECTION.size + _CRC.size
-    at = table
-    for section in sections.values():
-        if data[at : section.offset].any():
-            raise IndexFormatError(f"{path} is damaged before its section {section.name!r}; {REBUILD}")
-        at = section.offset + section.length
-    if data[at:].any():
-        raise IndexFormatError(f"{path} is damaged at its end; {REBUILD}")

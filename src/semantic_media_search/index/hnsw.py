@@ -18,11 +18,11 @@ from semantic_media_search.index import file_format, storage
 from semantic_media_search.index.allowed import Answerable, nodes_of
 from semantic_media_search.index.build import Builder
 from semantic_media_search.index.checks import (
-    check_allowed,
     check_dimensions,
     check_direction,
-    check_numbers,
     checked_ids,
+    checked_mask,
+    checked_numbers,
 )
 from semantic_media_search.index.graph import I32, Graph, empty_graph, grown
 from semantic_media_search.index.invariants import check_rules
@@ -41,6 +41,8 @@ _NORM_TOLERANCE = 1e-3
 _CHECK_ROWS = 8192
 _SCAN_SHARE = 40
 """A scan of n allowed rows costs n; a walk that finds as many among N costs about 40 ef N / n of the same."""
+_WIDER = 4
+"""How much wider a walk is that is made again because it met too few rows that are allowed."""
 _NOTHING_BLOCKED: U8 = np.empty(0, np.uint8)
 _NOTHING_BLOCKED.flags.writeable = False
 
@@ -212,8 +214,8 @@ class HNSWIndex:
         input.
         """
         check_dimensions(query_vec, 1, self.dim)
+        k, ef = checked_numbers(k, ef)
         k = min(k, max(1, len(self)))
-        check_numbers(query_vec, k, ef, self.dim)
         query = _of_one_type(query_vec)
         if not 0 < squared_length(query) < np.inf:  # numpy's own sum costs as much as a tenth of the search
             check_direction(query)
@@ -232,7 +234,7 @@ class HNSWIndex:
     ) -> tuple[I64, F32]:
         """As `search`, for queries float32 [Q, dim]: ids int64 [Q, k], -1 where none, cosines float32 [Q, k]."""
         check_dimensions(queries, 2, self.dim)
-        check_numbers(queries, k, ef, self.dim)
+        k, ef = checked_numbers(k, ef)
         queries = _of_one_type(queries)
         check_direction(queries)
         ids = np.full((len(queries), k), -1, np.int64)
@@ -270,7 +272,7 @@ class HNSWIndex:
                 return Answerable(left, None, self._blocked)
             allowed = self._blocked == 0
         else:
-            check_allowed(allowed, count)
+            allowed = checked_mask(allowed, count)
             if self._deleted:
                 allowed = np.greater(allowed.view(np.uint8), self._blocked)
             left = int(np.count_nonzero(allowed))
@@ -286,21 +288,49 @@ class HNSWIndex:
         if nodes is not None:
             self._scan(queries, k, nodes, scratch, ids, cosines)
             return
-        graph, wide = self._graph, max(ef, k)
-        if left < len(blocked):
-            wide = -(-wide * len(blocked) // left)
-        wide = min(wide, len(self.embeddings))
-        scratch.make_room(wide)
-        scratch.epoch, full = search_many(
+        need = min(max(ef, k), left)
+        wide = -(-need * len(self) // left)
+        # Rows that are allowed by lot are met in proportion. Where the nearest are not allowed, fewer are.
+        enough = max(k, need // 2)
+        if self._walk(queries, k, wide, enough, blocked, scratch, ids, cosines) == len(queries):
+            return
+        open_nodes: I64 | None = None
+        for number in np.flatnonzero(ids[:, 0] < 0).tolist():
+            one = slice(number, number + 1)
+            wider, answered = wide * _WIDER, 0
+            while not answered and _SCAN_SHARE * wider < left:
+                answered = self._walk(
+                    queries[one], k, wider, enough, blocked, scratch, ids[one], cosines[one]
+                )
+                wider *= _WIDER
+            if not answered:
+                if open_nodes is None:
+                    open_nodes = np.flatnonzero(blocked == 0) if len(blocked) else np.arange(len(self))
+                self._scan(queries[one], k, open_nodes, scratch, ids[one], cosines[one])
+
+    def _walk(
+        self,
+        queries: F32,
+        k: int,
+        ef: int,
+        enough: int,
+        blocked: U8,
+        scratch: Scratch,
+        ids: I64,
+        cosines: F32,
+    ) -> int:
+        """Answer by the graph those queries whose walk meets `enough` rows that are not blocked; returns how many.
+
+        The others have -1 as their first id.
+        """
+        graph = self._graph
+        scratch.make_room(ef)
+        scratch.epoch, answered = search_many(
             self._codes, graph.links, graph.upper, graph.offsets, graph.entry, graph.top, self.embeddings, queries,
-            scratch.weights, k, wide, blocked, scratch.pool, scratch.visited, scratch.epoch, scratch.fresh,
+            scratch.weights, k, ef, enough, blocked, scratch.pool, scratch.visited, scratch.epoch, scratch.fresh,
             scratch.better, scratch.nodes, ids, cosines,
         )  # fmt: skip
-        if full < len(queries):  # a walk may end before it has met as many allowed rows as there are
-            nodes = np.flatnonzero(blocked == 0) if len(blocked) else np.arange(len(self))
-            for number in np.flatnonzero(ids[:, k - 1] < 0).tolist():
-                one = slice(number, number + 1)
-                self._scan(queries[one], k, nodes, scratch, ids[one], cosines[one])
+        return int(answered)
 
     def _scan(self, queries: F32, k: int, nodes: I64, scratch: Scratch, ids: I64, cosines: F32) -> None:
         limit = min(len(nodes), 2 * reranked(k))
@@ -349,7 +379,6 @@ class HNSWIndex:
             path, sections = self._file
             for section in sections.values():
                 file_format.verify(path, section)
-            file_format.verify_gaps(path, sections)
         check_rules(self._graph, self.m)
 
 

@@ -85,42 +85,60 @@ def gather(pool, size, blocked, limit, nodes):
 
 
 @kernel
+def answers_among(pool, size, blocked):
+    """How many nodes of a pool are not blocked (`blocked` uint8 [N], or empty)."""
+    if blocked.shape[0] == 0:
+        return size
+    count = 0
+    for i in range(size):
+        count += blocked[node_of(pool[i])] == 0
+    return count
+
+
+@kernel
 def search_graph(
-    codes, links, upper, offsets, entry, top, embeddings, query, weights, k, ef, blocked,
+    codes, links, upper, offsets, entry, top, embeddings, query, weights, k, ef, enough, blocked,
     pool, visited, epoch, fresh, better, nodes, out_ids, out_cosines,
 ):  # fmt: skip
-    """K-NN-search (algorithm 5) for one query, float32 [D]; fills `out_ids` and `out_cosines`, returns how many."""
+    """K-NN-search (algorithm 5) for one query, float32 [D]: fills `out_ids` and `out_cosines`.
+
+    Returns how many, or -1 where the walk met fewer than `enough` rows that are not blocked.
+    """
     quantise_query(query, weights)
     node = descend(codes, None, upper, offsets, weights, entry, top, 0)
     visited[node] = np.uint8(epoch)
     pool[0] = pack(cost(codes, None, node, weights), node)
     size = beam(codes, None, links, offsets, 0, weights, pool, 1, ef, visited, np.uint8(epoch), fresh, better)
+    if answers_among(pool, size, blocked) < enough:
+        return -1
     count = gather(pool, size, blocked, reranked(k), nodes)
     return rank(embeddings, query, nodes, count, k, out_ids, out_cosines)
 
 
 @kernel
 def search_many(
-    codes, links, upper, offsets, entry, top, embeddings, queries, weights, k, ef, blocked,
+    codes, links, upper, offsets, entry, top, embeddings, queries, weights, k, ef, enough, blocked,
     pool, visited, epoch, fresh, better, nodes, out_ids, out_cosines,
 ):  # fmt: skip
-    """`search_graph` for queries float32 [Q, D]; -1 follows the last id of a row of `out_ids`, int64 [Q, >= k].
+    """`search_graph` for queries float32 [Q, D], into `out_ids`, int64 [Q, >= k]; `enough` is at least k.
 
-    Returns the last epoch that was used up, and how many queries have k answers.
+    -1 as a row's first id says that its walk did not meet enough. Returns the last epoch that was used up, and how
+    many rows have their answers.
     """
-    full = 0
+    answered = 0
     for i in range(queries.shape[0]):
         if epoch == 255:
             visited[:] = 0
             epoch = 0
         epoch += 1
         found = search_graph(
-            codes, links, upper, offsets, entry, top, embeddings, queries[i], weights, k, ef, blocked,
+            codes, links, upper, offsets, entry, top, embeddings, queries[i], weights, k, ef, enough, blocked,
             pool, visited, epoch, fresh, better, nodes, out_ids[i], out_cosines[i],
         )  # fmt: skip
-        out_ids[i, found:] = -1
-        full += found == k
-    return epoch, full
+        if found < 0:
+            out_ids[i, 0] = -1
+        answered += found > 0
+    return epoch, answered
 
 
 @kernel

@@ -6,11 +6,11 @@ import numpy as np
 
 from semantic_media_search.errors import VectorError
 from semantic_media_search.index.checks import (
-    check_allowed,
     check_dimensions,
     check_direction,
-    check_numbers,
     checked_ids,
+    checked_mask,
+    checked_numbers,
 )
 from semantic_media_search.records import F32, I64, BoolMask
 
@@ -68,7 +68,7 @@ class BruteForceIndex:
         QueryError for unusable input.
         """
         check_dimensions(query_vec, 1, self.embeddings.shape[1])
-        k = min(k, max(1, len(self)))
+        k = min(checked_numbers(k, ef)[0], max(1, len(self)))
         ids, cosines = self.search_batch(query_vec[np.newaxis], k, ef, allowed=allowed)
         return [(int(row), float(cosine)) for row, cosine in zip(ids[0], cosines[0], strict=True) if row >= 0]
 
@@ -84,10 +84,10 @@ class BruteForceIndex:
         dim = self.embeddings.shape[1]
         check_dimensions(queries, 2, dim)
         queries = np.ascontiguousarray(queries, np.float32)
-        check_numbers(queries, k, ef, dim)
+        k, ef = checked_numbers(k, ef)
         check_direction(queries)
         if allowed is not None:
-            check_allowed(allowed, len(self))
+            allowed = checked_mask(allowed, len(self))
         mask = self._live if allowed is None else (allowed if self._live is None else allowed & self._live)
         best_ids = np.full((len(queries), k), -1, dtype=np.int64)
         best = np.full((len(queries), k), -np.inf, dtype=np.float32)
@@ -108,7 +108,7 @@ def _merge(best_ids: I64, best: F32, ids: I64, cosines: F32) -> None:
     """Put the better of what is held ([Q, k]) and what came ([Q, n]) into what is held, best first."""
     k = best.shape[1]
     if cosines.shape[1] > k:
-        top = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
+        top = _top(cosines, k)
         cosines, ids_2d = np.take_along_axis(cosines, top, axis=1), ids[top]
     else:
         ids_2d = np.broadcast_to(ids, cosines.shape)
@@ -117,3 +117,13 @@ def _merge(best_ids: I64, best: F32, ids: I64, cosines: F32) -> None:
     order = np.lexsort((all_ids, -all_cosines), axis=1)[:, :k]
     best_ids[:] = np.take_along_axis(all_ids, order, axis=1)
     best[:] = np.take_along_axis(all_cosines, order, axis=1)
+
+
+def _top(cosines: F32, k: int) -> I64:
+    """The columns of the k best of each row, in any order, of equals those that come first: int64 [Q, k]."""
+    top: I64 = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
+    worst = np.take_along_axis(cosines, top, axis=1).min(axis=1)
+    for row in np.flatnonzero((cosines >= worst[:, np.newaxis]).sum(axis=1) > k).tolist():
+        as_good = np.flatnonzero(cosines[row] >= worst[row])
+        top[row] = as_good[np.argsort(-cosines[row, as_good], kind="stable")[:k]]
+    return top

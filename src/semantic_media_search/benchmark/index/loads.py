@@ -20,7 +20,7 @@ from semantic_media_search.index.hnsw import DEFAULT_EF, HNSWIndex
 from semantic_media_search.records import F32, BoolMask
 from semantic_media_search.search.brute_force import BruteForceIndex
 
-_SHARES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.001)
+_SHARES = (1.0, 0.9, 0.7, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.001)
 _FEW_ROWS = (10, 1)
 _TIMED_QUERIES = 30
 _TURN_SECONDS = 0.02
