@@ -1,5 +1,6 @@
 """Vectors that are whole, in order and of other frames: found by encoding a sample again, and never by mistake."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,13 @@ from fakes import COLOURS, ColourEncoder, paint
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings.embed_store import VECTORS_NAME
 from semantic_media_search.errors import ModelError
+from semantic_media_search.ingest.duplicates import perceptual_hash
 from semantic_media_search.library import Library
+from semantic_media_search.library.belonging import shows
 from semantic_media_search.library.paths import EMBEDDINGS_INDEX, METADATA
+from semantic_media_search.media.decode import load_image
+from semantic_media_search.media.standardise import encode_jpeg
+from semantic_media_search.records import Instant
 
 ENCODER = ColourEncoder()
 
@@ -123,3 +129,13 @@ def test_names_that_would_steer_a_terminal_are_told_harmless(tmp_path: Path) -> 
     findings = library.doctor(repair=False)
     assert len(findings) == 3
     assert all(finding.remedy.isprintable() for finding in findings)
+
+
+@pytest.mark.parametrize("colour", COLOURS.values())
+def test_a_nearly_flat_picture_is_never_called_another(colour: tuple[int, int, int]) -> None:
+    """On the one side of the bound its hash is one of frequencies, on the other one of its colour."""
+    for spot in range(0, 256, 3):
+        pixels = np.full((24, 24, 3), colour, np.uint8)
+        pixels[0, 0] = (spot, 0, 0)
+        stored = load_image(io.BytesIO(encode_jpeg(pixels)))
+        assert shows(Instant(1, 1, None, None, perceptual_hash(pixels)), stored), spot

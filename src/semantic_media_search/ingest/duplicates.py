@@ -19,7 +19,7 @@ _LIGHT_LEVELS, _MEAN_LEVELS, _CELL_LEVELS = 12.0, 4.0, 24.0
 and what may remain on the average and in any one cell."""
 
 
-_NOISE = 40.0
+NOISE = 40.0
 """A coefficient of the transform this near to the median has its sign by chance: 0.16 levels of amplitude."""
 
 # The lowest rows of the type-II cosine transform of _SIDE samples.
@@ -40,14 +40,17 @@ class Fingerprint:
     by_chance: int = 0
 
 
-def fingerprint(pixels: U8) -> Fingerprint:
-    """The fingerprint of a picture, uint8 RGB [H, W, 3]. About half a millisecond at 512 pixels."""
+def fingerprint(pixels: U8, noise: float = NOISE) -> Fingerprint:
+    """The fingerprint of a picture, uint8 RGB [H, W, 3]. About half a millisecond at 512 pixels.
+
+    `noise` says how near to the median a coefficient has its sign by chance.
+    """
     small = cell_means(pixels, _SIDE).astype(np.float32)
     grey = small @ np.array([0.299, 0.587, 0.114], np.float32)
     spectrum = (_TRANSFORM @ grey @ _TRANSFORM.T).ravel()
     above = spectrum - np.median(spectrum[1:])
-    by_chance = int(_BITS[np.abs(above) < _NOISE].sum())
-    if np.abs(above[1:]).max() < _NOISE:  # nothing but one colour, which then is all that there is to tell
+    by_chance = int(_BITS[np.abs(above) < noise].sum())
+    if np.abs(above[1:]).max() < noise:  # nothing but one colour, which then is all that there is to tell
         return Fingerprint(_hash_of_colour(small), small, by_chance)
     return Fingerprint(int(_BITS[above > 0].sum()), small, by_chance)
 

@@ -8,7 +8,7 @@ from semantic_media_search.embeddings.embed_store import EmbeddingStore
 from semantic_media_search.embeddings.encoder import Encoder
 from semantic_media_search.errors import MediaError
 from semantic_media_search.ingest.catalog import Catalog
-from semantic_media_search.ingest.duplicates import fingerprint, hash_distance, perceptual_hash
+from semantic_media_search.ingest.duplicates import NOISE, fingerprint, hash_distance, perceptual_hash
 from semantic_media_search.media.decode import load_image
 from semantic_media_search.media.standardise import is_coarse
 from semantic_media_search.records import F32, U8, Instant
@@ -46,9 +46,10 @@ def rows_of_other_frames(catalog: Catalog, store: EmbeddingStore, encoder: Encod
 def shows(instant: Instant, pixels: U8) -> bool:
     """Whether a stored picture, uint8 RGB [H, W, 3], is that of the frame, by the hash that was taken before.
 
-    JPEG changes no more than a bit or two of those that noise does not decide (decision 0405).
+    JPEG changes no more than a bit or two of those that noise does not decide (decision 0405). What is nearly of one
+    colour may have been of one colour before, which has a hash of another kind: that tells nothing.
     """
-    seen = fingerprint(pixels)
+    seen = fingerprint(pixels, 2 * NOISE)
     decided = ~seen.by_chance & (2**64 - 1)
     apart = hash_distance(instant.phash & decided, seen.phash & decided)
     return apart < _BITS_APART or apart <= _BITS_SHARE * decided.bit_count()
