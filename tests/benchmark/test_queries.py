@@ -1,13 +1,22 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from fakes import COLOURS, ColourEncoder, paint
 from semantic_media_search.benchmark.engine.results import Result
-from semantic_media_search.benchmark.queries import QueryBenchmark
+from semantic_media_search.benchmark.queries import QueryBenchmark, measure_random
 from semantic_media_search.cli import main
 from semantic_media_search.cli.commands import models
+from semantic_media_search.index.hnsw import HNSWIndex
+from vectors import unit
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -60,6 +69,58 @@ def test_the_plans_options_lines_and_schema(library: Path, capsys: pytest.Captur
     assert [row["search"] for row in section.rows] == ["exact", "graph, ef 32", "graph, ef 64"]
     assert all(len(row["mean of all queries"].repeats) == 3 for row in section.rows)
     assert main(["benchmark", "compare", str(output), str(output)]) == 0
+
+
+def view_of(rows: np.ndarray, folder: Path) -> SimpleNamespace:
+    """As much of a library's view as is measured, with a graph over all rows."""
+    graph = HNSWIndex(rows.shape[1])
+    graph.build(rows)
+    graph.save(folder / "graph")
+    return SimpleNamespace(
+        generation=SimpleNamespace(index_file="graph", generation=1),
+        paths=SimpleNamespace(generation=lambda number: folder),
+        store=SimpleNamespace(vectors=rows, rows=len(rows), frame_ids=np.arange(len(rows)) + 1000),
+    )
+
+
+def test_the_graph_is_measured_and_not_exact_search_in_its_place(tmp_path: Path) -> None:
+    """Rows without any structure are hard: at a small ef no graph finds all that exact search finds."""
+    view = view_of(unit(np.random.default_rng(0).standard_normal((1_500, 64))), tmp_path)
+    found = measure_random(view, 20, [10, 1_500], 10).to_json()  # type: ignore[arg-type]
+    assert 0.3 < found["aggregates"]["10"]["avg_recall"] < 0.95
+    assert found["aggregates"]["1500"]["avg_recall"] > 0.99
+    assert any(row["hnsw_results"] != row["brute_results"] for row in found["per_query"])
+
+
+def test_the_script_does_what_the_plan_says(tmp_path: Path) -> None:
+    for number in range(12):
+        paint(tmp_path / "photos" / f"{number}.png", list(COLOURS)[number % 6], seed=number)
+    assert main(["update", str(tmp_path / "photos"), "--quiet", "--library", str(tmp_path / "library"),
+                 "--raw", str(tmp_path / "raw"), "--model", "starter"]) == 0  # fmt: skip
+    options = ["--queries", "a cat", "a skyline at night", "--ef-search", "32", "64", "128", "--k", "5"]
+    options += ["--repeat", "3", "--measure-build", "--output", "data/benchmarks/latest.json"]
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "benchmark.py"), *options],
+        cwd=tmp_path,
+        env=os.environ | {"MEDIA_SEARCH_LIBRARY": str(tmp_path / "library"), "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    for ef in (32, 64, 128):
+        at = lines.index(f"ef_search {ef}, 2 queries")
+        starts = ["  Average search latency: ", "  P50 search latency: ", "  P95 search latency: "]
+        starts += ["  P99 search latency: ", "  HNSW recall@5 vs brute-force: 1.00 "]
+        assert all(line.startswith(start) for line, start in zip(lines[at + 1 :], starts, strict=False))
+    document = json.loads((tmp_path / "data" / "benchmarks" / "latest.json").read_text())
+    assert [(row["query"], row["ef_search"]) for row in document["per_query"]] == [
+        (query, ef) for query in ("a cat", "a skyline at night") for ef in (32, 64, 128)
+    ]
+    assert all(len(row["hnsw_results"]) == 5 for row in document["per_query"])
+    assert list(document["aggregates"]) == ["32", "64", "128"]
+    assert document["build"]["vectors"] == 12
 
 
 def test_random_queries_and_a_file_of_queries(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
