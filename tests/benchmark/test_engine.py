@@ -2,6 +2,8 @@
 
 import argparse
 import json
+from collections import Counter
+from itertools import pairwise, permutations
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,7 @@ from semantic_media_search.benchmark.engine.memory import allocated, peak_memory
 from semantic_media_search.benchmark.engine.results import Chart, Result, Section
 from semantic_media_search.benchmark.engine.session import Session
 from semantic_media_search.benchmark.engine.tables import cell_text, table_lines
-from semantic_media_search.benchmark.engine.timing import in_turns
+from semantic_media_search.benchmark.engine.timing import in_turns, turns
 from semantic_media_search.benchmark.index import command as index_command
 from semantic_media_search.benchmark.kinds import module_of
 from semantic_media_search.benchmark.media import media_command
@@ -39,6 +41,15 @@ def test_jobs_take_turns_and_each_goes_first_in_its_turn() -> None:
     times = in_turns({name: lambda name=name: order.append(name) for name in "abc"}, 3)
     assert "".join(order) == "abc" + "abcbcacab"
     assert {name: len(taken) for name, taken in times.items()} == {"a": 3, "b": 3, "c": 3}
+
+
+@pytest.mark.parametrize("count", range(8))
+def test_each_goes_first_and_follows_each_other_equally_often(count: int) -> None:
+    rounds = [turns(range(count), number) for number in range(2 * count)]
+    assert all(sorted(order) == list(range(count)) for order in rounds)
+    assert sorted(order[0] for order in rounds) == sorted([*range(count)] * 2)
+    followed = Counter(pair for order in rounds for pair in pairwise(order))
+    assert followed == dict.fromkeys(permutations(range(count), 2), 2)
 
 
 def test_short_jobs_are_done_often_enough_and_their_time_is_that_of_once() -> None:

@@ -14,7 +14,8 @@ from semantic_media_search.benchmark.queries import QueryBenchmark, measure_rand
 from semantic_media_search.cli import main
 from semantic_media_search.cli.commands import models
 from semantic_media_search.index.hnsw import HNSWIndex
-from vectors import unit
+from semantic_media_search.search.brute_force import BruteForceIndex
+from vectors import clustered, unit
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,6 +93,22 @@ def test_the_graph_is_measured_and_not_exact_search_in_its_place(tmp_path: Path)
     assert any(row["hnsw_results"] != row["brute_results"] for row in found["per_query"])
 
 
+def test_exact_search_and_every_ef_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = view_of(clustered(200, 16), tmp_path)
+    asked: list[int] = []
+    graphs, exact = HNSWIndex.search, BruteForceIndex.search
+    monkeypatch.setattr(HNSWIndex, "search", lambda self, v, k, ef: asked.append(ef) or graphs(self, v, k, ef))
+    monkeypatch.setattr(BruteForceIndex, "search", lambda self, v, k: asked.append(0) or exact(self, v, k))
+    found = measure_random(view, 4, [16, 32, 64], 5, 2)  # type: ignore[arg-type]
+    rounds = [tuple(asked[start : start + 4]) for start in range(0, len(asked), 4)]
+    assert len(rounds) == 1 + 4 * 2  # each is warmed up first
+    assert all(set(one) == {0, 16, 32, 64} for one in rounds)
+    assert sorted(one[0] for one in rounds[1:]) == sorted([0, 16, 32, 64] * 2)
+    after_exact = [one[one.index(0) + 1] for one in rounds[1:] if one[-1] != 0]
+    assert sorted(after_exact) == sorted([16, 32, 64] * 2)
+    assert {ef: np.shape(times) for ef, times in found.times.items()} == dict.fromkeys((0, 16, 32, 64), (4, 2))
+
+
 def test_the_script_does_what_the_plan_says(tmp_path: Path) -> None:
     for number in range(12):
         paint(tmp_path / "photos" / f"{number}.png", list(COLOURS)[number % 6], seed=number)
@@ -130,7 +147,10 @@ def test_random_queries_and_a_file_of_queries(library: Path, capsys: pytest.Capt
     assert "P99 search latency: " in printed
     stored = Result.read(library / "data" / "benchmarks" / "queries.json")
     assert (stored.environment["repeat"], "load" in stored.environment) == (1, True)
-    assert main(["benchmark", "queries", "--random", "4", "--repeat", "5", "--ef-search", "24"]) == 0
+    assert (
+        main(["benchmark", "queries", "--random", "4", "--repeat", "5", "--ef-search", "24", "32", "24"]) == 0
+    )
+    assert "ef_search 24, 4 queries" in capsys.readouterr().out
     (section,) = Result.read(library / "data" / "benchmarks" / "queries.json").sections
     assert all(len(row["mean of all queries"].repeats) == 5 for row in section.rows)
     (library / "queries.txt").write_text("red\n\ngreen\n")
