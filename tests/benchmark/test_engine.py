@@ -14,6 +14,8 @@ from semantic_media_search.benchmark.engine.charts import draw_svg
 from semantic_media_search.benchmark.engine.compare import (
     BETTER,
     CHANGED,
+    GONE,
+    NO_RATIO,
     UNKNOWN,
     WITHIN_NOISE,
     WORSE,
@@ -170,6 +172,7 @@ def test_results_are_compared_where_both_have_a_figure(tmp_path: Path) -> None:
     assert [(one.place, one.verdict) for one in found] == [
         ("part, one, time", WORSE),
         ("part, one, size", CHANGED),
+        ("part, only in 1", GONE),
     ]
     assert compare(result(1), result(2, fixed=2))[0].verdict == WITHIN_NOISE
     with pytest.raises(ConfigError, match="same kind"):
@@ -205,6 +208,45 @@ def test_sections_of_other_titles_were_not_measured_on_the_same() -> None:
     assert incomparable(result(1), result(2)) == []
 
 
+def test_what_is_no_longer_there_is_the_worst_news(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before, after = result(1), result(1)
+    for one, speed in ((before, around(100, "/s", more=True)), (after, None)):
+        rows: list[Row] = [{"recall": "0.99", "index": "ours", "speed": speed}]
+        one.sections.append(Section("at-recall", "At recall", ("recall", "index"), rows))
+    before.sections[1].rows.append({"recall": "0.99", "index": "a peer", "speed": around(1)})
+    before.sections.append(Section("growth", "Growth", ("n",), [{"n": 1, "time": around(1)}]))
+    found = compare(before, after)
+    assert [(one.place, one.verdict) for one in found if one.verdict != WITHIN_NOISE] == [
+        ("at-recall, 0.99 ours, speed", GONE),
+        ("at-recall, 0.99 a peer", GONE),
+        ("growth", GONE),
+    ]
+    paths = [tmp_path / "a.json", tmp_path / "b.json"]
+    for path, one in zip(paths, (before, after), strict=True):
+        one.write(path)
+    assert main(["benchmark", "compare", *map(str, paths)]) == 0
+    printed = capsys.readouterr().out
+    assert "no longer there: at-recall, 0.99 ours, speed: 100/s" in printed
+    assert "no longer there: growth\n" in printed
+    assert "5 figures: 3 no longer there, 0 worse" in printed
+    assert [one.verdict for one in compare(after, before) if one.verdict != WITHIN_NOISE] == [CHANGED]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), WITHIN_NOISE),
+        ((0.0, 1.0, 2.0), (1.0, 2.0, 3.0), WITHIN_NOISE),
+        ((5.0, 5.1, 5.2), (0.0, 0.0, 0.0), NO_RATIO),
+        ((-2.0, -2.1, -2.2), (-4.0, -4.1, -4.2), NO_RATIO),
+    ],
+)
+def test_figures_that_are_not_above_0_have_no_ratio(
+    before: tuple[float, ...], after: tuple[float, ...], said: str
+) -> None:
+    assert verdict(Figure(before, "MB"), Figure(after, "MB")) == (None, None, said)
+
+
 def test_the_commands_compare_and_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before, after, page = tmp_path / "a.json", tmp_path / "b.json", tmp_path / "page.html"
     result(1).write(before)
@@ -213,7 +255,7 @@ def test_the_commands_compare_and_report(tmp_path: Path, capsys: pytest.CaptureF
     printed = capsys.readouterr().out
     assert "part, one, time: 1.00 s" in printed
     assert ": worse" in printed
-    assert "1 worse, 0 better" in printed
+    assert "2 figures: 1 no longer there, 1 worse, 0 better" in printed
     assert "Half of them would have shown a change of " in printed
     assert main(["benchmark", "compare", str(before), str(before), "--all"]) == 0
     assert ": within noise" in capsys.readouterr().out

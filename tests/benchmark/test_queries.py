@@ -158,6 +158,17 @@ def test_random_queries_and_a_file_of_queries(library: Path, capsys: pytest.Capt
     assert "ef_search 32, 2 queries" in capsys.readouterr().out
 
 
+def test_other_searches_are_not_compared(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = {"cat": ["--queries", "a cat"], "x": ["--queries", "x"], "random": ["--random", "1"]}
+    for name, options in asked.items():
+        options += ["--ef-search", "24", "--repeat", "3", "--output", f"{name}.json"]
+        assert main(["benchmark", "queries", *options]) == 0
+    for name in ("x", "random"):
+        assert main(["benchmark", "compare", "cat.json", f"{name}.json"]) == 1
+        assert "asked: a cat (texts " in capsys.readouterr().err
+    assert main(["benchmark", "compare", "cat.json", "x.json", "--force"]) == 0
+
+
 def test_the_build_is_measured_elsewhere(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(path for path in (library / "data").rglob("*") if path.suffix != ".sqlite-shm")
     assert main(["benchmark", "queries", "--queries", "red", "--measure-build", "--output", "out.json"]) == 0

@@ -1,11 +1,13 @@
 """The command line of the plan's benchmark: its options, its printed lines, its JSON."""
 
 import argparse
+import hashlib
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from semantic_media_search.benchmark.engine.session import Say, Session
@@ -82,6 +84,7 @@ def run(
         dim=view.store.dim,
         rows=view.store.rows,
         queries=random or len(queries),
+        asked=_asked(queries),
         k=arguments.k,
         repeat=repeat,
     )
@@ -110,6 +113,15 @@ def _queries(arguments: argparse.Namespace) -> list[str]:
         if not queries:
             raise ConfigError(f"{arguments.queries_file} holds no query; write one a line")
     return queries or list(DEFAULT_QUERIES)
+
+
+def _asked(queries: Sequence[str]) -> str:
+    """What is searched for, short enough for one line and different for other texts."""
+    if not queries:
+        return "random vectors"
+    text = "\n".join(queries).encode("utf-8", "replace")
+    first = shorten(text.decode("utf-8"), 60, placeholder=" ...")
+    return f"{first} (texts {hashlib.sha256(text).hexdigest()[:12]})"
 
 
 def _measure_build(library: Library) -> dict[str, float]:
