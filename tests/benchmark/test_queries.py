@@ -169,6 +169,17 @@ def test_other_searches_are_not_compared(library: Path, capsys: pytest.CaptureFi
     assert main(["benchmark", "compare", "cat.json", "x.json", "--force"]) == 0
 
 
+def test_more_results_than_there_are_vectors(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--queries", "red", "--ef-search", "64", "--k", "50", "--output", "out.json"]
+    assert main(["benchmark", "queries", *asked]) == 0
+    assert "The index holds 24 vectors, so that 24 results a search are measured, not 50." in (
+        printed := capsys.readouterr().out
+    )
+    assert "recall@24" in printed
+    document = json.loads((library / "out.json").read_text())
+    assert document["k"] == document["environment"]["k"] == 24
+
+
 def test_the_build_is_measured_elsewhere(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(path for path in (library / "data").rglob("*") if path.suffix != ".sqlite-shm")
     assert main(["benchmark", "queries", "--queries", "red", "--measure-build", "--output", "out.json"]) == 0
@@ -197,6 +208,7 @@ def test_percentiles_are_over_every_repeat() -> None:
     [
         (("--ef-search", "4", "--k", "5"), "ef_search 4 is below k 5"),
         (("--queries-file", "absent.txt"), "absent.txt"),
+        (("--queries-file", "photos/0.png"), "cannot read the queries in photos/0.png"),
         (("--repeat", "0"), "--repeat"),
         (("--random", "5", "--queries", "red"), "--random takes the place of --queries"),
         (("--random", "5", "--queries-file", "absent.txt"), "--random takes the place of --queries"),

@@ -75,6 +75,9 @@ def run(
     queries = [] if random is not None else _queries(arguments)
     library = Library(settings, encoder or (lambda name: load_encoder(name, threads=settings.threads)))
     view = library.view()
+    k = min(arguments.k, view.generation.indexed_rows or arguments.k)
+    if k < arguments.k:
+        say(f"The index holds {k} vectors, so that {k} results a search are measured, not {arguments.k}.")
     session = Session(
         "queries",
         say,
@@ -85,13 +88,13 @@ def run(
         rows=view.store.rows,
         queries=random or len(queries),
         asked=_asked(queries),
-        k=arguments.k,
+        k=k,
         repeat=repeat,
     )
     if random is not None:
-        result = measure_random(view, random, arguments.ef_search, arguments.k, repeat)
+        result = measure_random(view, random, arguments.ef_search, k, repeat)
     else:
-        result = measure_queries(view, queries, arguments.ef_search, arguments.k, repeat)
+        result = measure_queries(view, queries, arguments.ef_search, k, repeat)
     session.result.further = result.to_json()
     if arguments.measure_build:
         session.result.further["build"] = _measure_build(library)
@@ -106,8 +109,8 @@ def _queries(arguments: argparse.Namespace) -> list[str]:
     if arguments.queries_file is not None:
         try:
             text = arguments.queries_file.read_text(encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"cannot read {arguments.queries_file}: {error.strerror}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read the queries in {arguments.queries_file}: {error}") from error
         lines = [line.strip() for line in text.splitlines()]
         queries += [line for line in lines if line]
         if not queries:
