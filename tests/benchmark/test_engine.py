@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from collections import Counter
 from itertools import pairwise, permutations
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from semantic_media_search.benchmark import all_command, query_command, retrieval_command
+from semantic_media_search.benchmark.engine import charts
 from semantic_media_search.benchmark.engine.charts import draw_svg
 from semantic_media_search.benchmark.engine.compare import (
     BETTER,
@@ -273,6 +275,42 @@ def test_the_commands_compare_and_report(tmp_path: Path, capsys: pytest.CaptureF
     assert "http" not in html.replace("http://www.w3.org", "").replace("https://matplotlib.org", "").replace(
         "http://purl.org", ""
     ).replace("http://creativecommons.org", "")
+
+
+def test_without_matplotlib_the_page_has_its_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr(charts, "find_spec", lambda name: None)
+    drawn = result(1)
+    drawn.sections[0].charts.append(Chart("Times", "name", "time"))
+    drawn.write(tmp_path / "a.json")
+    page = tmp_path / "page.html"
+    assert main(["benchmark", "report", str(tmp_path / "a.json"), "--output", str(page)]) == 0
+    html = page.read_text(encoding="utf-8")
+    assert "<h3>Part</h3>" in html
+    assert "<td>one</td>" in html
+    assert "matplotlib is not installed" in html
+    assert "<svg" not in html
+
+
+@pytest.mark.parametrize("kind", ["all", "index", "report"])
+def test_a_file_in_the_way_is_found_before_anything_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    result(1).write(tmp_path / "a.json")
+    done: list[str] = []
+    monkeypatch.setattr(media_command, "run", lambda *_: done.append("media"))
+    monkeypatch.setattr(index_command, "encoded_sentences", lambda *_: done.append("encoded"))
+    monkeypatch.setattr(index_command, "sentences_of", lambda *_: ["one"])
+    options = {
+        "all": ["--only", "media", "--output", "file"],
+        "index": ["--output", "file/x.json"],
+        "report": ["a.json", "--output", "file/x.html"],
+    }
+    monkeypatch.chdir(tmp_path)
+    assert main(["benchmark", kind, *options[kind]]) == 1
+    assert "choose another --output" in capsys.readouterr().err
+    assert done == []
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"schema": 1}', '{"schema": 99}'])
