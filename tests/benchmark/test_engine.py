@@ -210,7 +210,9 @@ def test_sections_of_other_titles_were_not_measured_on_the_same() -> None:
     assert incomparable(result(1), result(2)) == []
 
 
-def test_what_is_no_longer_there_is_the_worst_news(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_longer_there_is_the_worst_news(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before, after = result(1), result(1)
     for one, speed in ((before, around(100, "/s", more=True)), (after, None)):
         rows: list[Row] = [{"recall": "0.99", "index": "ours", "speed": speed}]

@@ -97,7 +97,9 @@ def test_exact_search_and_every_ef_take_turns(tmp_path: Path, monkeypatch: pytes
     view = view_of(clustered(200, 16), tmp_path)
     asked: list[int] = []
     graphs, exact = HNSWIndex.search, BruteForceIndex.search
-    monkeypatch.setattr(HNSWIndex, "search", lambda self, v, k, ef: asked.append(ef) or graphs(self, v, k, ef))
+    monkeypatch.setattr(
+        HNSWIndex, "search", lambda self, v, k, ef: asked.append(ef) or graphs(self, v, k, ef)
+    )
     monkeypatch.setattr(BruteForceIndex, "search", lambda self, v, k: asked.append(0) or exact(self, v, k))
     found = measure_random(view, 4, [16, 32, 64], 5, 2)  # type: ignore[arg-type]
     rounds = [tuple(asked[start : start + 4]) for start in range(0, len(asked), 4)]
@@ -106,7 +108,9 @@ def test_exact_search_and_every_ef_take_turns(tmp_path: Path, monkeypatch: pytes
     assert sorted(one[0] for one in rounds[1:]) == sorted([0, 16, 32, 64] * 2)
     after_exact = [one[one.index(0) + 1] for one in rounds[1:] if one[-1] != 0]
     assert sorted(after_exact) == sorted([16, 32, 64] * 2)
-    assert {ef: np.shape(times) for ef, times in found.times.items()} == dict.fromkeys((0, 16, 32, 64), (4, 2))
+    assert {ef: np.shape(times) for ef, times in found.times.items()} == dict.fromkeys(
+        (0, 16, 32, 64), (4, 2)
+    )
 
 
 def test_the_script_does_what_the_plan_says(tmp_path: Path) -> None:

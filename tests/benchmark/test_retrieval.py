@@ -10,6 +10,7 @@ from semantic_media_search.benchmark.__main__ import main
 from semantic_media_search.benchmark.engine.results import Result
 from semantic_media_search.benchmark.retrieval import average_precision, ndcg, score_retrieval, score_vectors
 from semantic_media_search.benchmark.retrieval_sets import read_retrieval_set
+from semantic_media_search.benchmark.timed_encoder import rates
 from semantic_media_search.errors import ConfigError, VectorError
 
 
@@ -262,6 +263,10 @@ def test_the_command_measures_the_starter_model(tmp_path, capsys):
     assert "2 queries, 2 photographs" in said
     stored = Result.read(output)
     assert {"date", "processor", "load", "model", "split", "captions"} <= set(stored.environment)
+    speeds = {row["what"]: row["encoded"] for row in stored.sections[1].rows}
+    assert list(speeds) == ["photographs, in batches", "captions, one a call"]
+    assert all(one.unit == "/s" and one.more_is_better and one.value > 0 for one in speeds.values())
+    assert "== Encoded a second" in said
     (row,) = stored.sections[0].rows
     assert (row["kind"], row["R@5"], row["queries"], row["photographs"]) == ("caption", 100, 2, 2)
 
@@ -284,6 +289,12 @@ def test_a_photograph_that_cannot_be_read_is_left_out_and_counted(tmp_path, caps
     (tmp_path / "blue.png").unlink()
     assert main([*asked, "--output", str(output)]) == 1
     assert "none of the photographs can be read" in capsys.readouterr().err
+
+
+def test_rates_are_of_whole_batches():
+    calls = [(1, 0.5)] * 4 + [(2, 0.5), (1, 1.0)]
+    assert rates(calls, 2) == (2.0, 2.0, 3 / 1.5)
+    assert rates(calls, 100) == (7 / 3.5,)
 
 
 def test_the_command_names_what_is_missing(tmp_path, capsys):

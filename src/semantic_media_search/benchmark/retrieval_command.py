@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from semantic_media_search.benchmark.engine.figures import Row
+from semantic_media_search.benchmark.engine.figures import Figure, Row
 from semantic_media_search.benchmark.engine.results import Section
 from semantic_media_search.benchmark.engine.session import Say, Session
 from semantic_media_search.benchmark.retrieval import NDCG_AT, RECALL_AT, RetrievalFigures, score_vectors
 from semantic_media_search.benchmark.retrieval_sets import RetrievalSet, read_retrieval_set
+from semantic_media_search.benchmark.timed_encoder import TimedEncoder, rates
 from semantic_media_search.config import STARTER_MODEL_NAME, Settings
 from semantic_media_search.embeddings import Encoder, load_encoder
 from semantic_media_search.errors import ConfigError, MediaError
@@ -50,13 +51,24 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
         photos=len(wanted.files),
         queries=len(wanted.queries),
     )
+    timed = TimedEncoder(encoder)
     rows: list[Row] = []
-    for kind, figures in measure(encoder, arguments.photos, wanted, say):
+    for kind, figures in measure(timed, arguments.photos, wanted, say):
         say(f"{kind}: {describe(figures)}")
         rows.append(_row(kind, figures) | {"left out": len(wanted.files) - figures.pictures})
     title = f"Photographs found by words: {arguments.captions.name}"
     session.add(Section("retrieval", title, ("kind",), rows, ["Shares are in percent."]))
+    session.add(_speed_section(timed))
     session.close()
+
+
+def _speed_section(timed: TimedEncoder) -> Section:
+    rows: list[Row] = [
+        {"what": what, "encoded": Figure(rates(calls, BATCH), "/s", more_is_better=True)}
+        for what, calls in (("photographs, in batches", timed.images), ("captions, one a call", timed.texts))
+    ]
+    note = f"A repeat is {BATCH} of them. Photographs are read from the disk and decoded in that time."
+    return Section("speed", "Encoded a second", ("what",), rows, [note])
 
 
 def _row(kind: str, figures: RetrievalFigures) -> Row:
@@ -81,7 +93,7 @@ def describe(figures: RetrievalFigures) -> str:
 
 
 def measure(
-    encoder: Encoder, photos: Path, wanted: RetrievalSet, say: Callable[[str], None]
+    encoder: Encoder | TimedEncoder, photos: Path, wanted: RetrievalSet, say: Callable[[str], None]
 ) -> Iterator[tuple[str, RetrievalFigures]]:
     """Figures of each kind of query. Photographs that are not there or cannot be read are left out, and counted.
 
@@ -110,7 +122,7 @@ def measure(
 
 
 def _encoded(
-    encoder: Encoder, there: Mapping[str, Path], say: Callable[[str], None]
+    encoder: Encoder | TimedEncoder, there: Mapping[str, Path], say: Callable[[str], None]
 ) -> tuple[list[str], F32]:
     """The files that can be read, and their vectors float32 [N, D]. Raises ConfigError where none can."""
     files: list[str] = []

@@ -13,7 +13,9 @@ Understood, told apart by their content:
   `image_name| comment_number| comment`
 
 Where a list of texts or files is expected, a lone text or file will do. Photographs without words are there to be
-wrong. COCO's file and lists of queries have no splits. Those of lines have them where a list says which photographs are of
+wrong.
+
+COCO's file and lists of queries have no splits. Those of lines have them where a list says which photographs are of
 one: `Flickr_8k.devImages.txt` beside the captions is the split `dev`, and a list anywhere else is named by its path.
 """
 
