@@ -2,6 +2,9 @@
 
 import argparse
 import json
+import os
+import shutil
+import subprocess
 import sys
 from collections import Counter
 from itertools import pairwise, permutations
@@ -33,6 +36,7 @@ from semantic_media_search.benchmark.engine.results import Chart, Result, Sectio
 from semantic_media_search.benchmark.engine.session import Session
 from semantic_media_search.benchmark.engine.tables import cell_text, table_lines
 from semantic_media_search.benchmark.engine.timing import in_turns, turns
+from semantic_media_search.benchmark.environment import commit_of, environment
 from semantic_media_search.benchmark.index import command as index_command
 from semantic_media_search.benchmark.kinds import module_of
 from semantic_media_search.benchmark.media import media_command
@@ -342,6 +346,42 @@ def test_a_session_prints_writes_and_draws(tmp_path: Path) -> None:
     assert {"date", "processor", "load", "model", "calibration"} <= set(stored.environment)
     if (tmp_path / "deep" / "out-growth.png").exists():
         assert (tmp_path / "deep" / "out-growth.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_result_names_memory_and_commit(tmp_path: Path) -> None:
+    if hasattr(os, "sysconf"):
+        assert 0 < float(str(environment()["memory"]).removesuffix(" GiB")) < 1e5
+    assert environment().get("commit") == commit_of(Path(all_command.__file__))
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+
+    def git(*words: str) -> str:
+        author = ("-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")
+        command = ["git", *author, *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    known, other = tmp_path / "known.py", tmp_path / "other.py"
+    known.write_text("")
+    other.write_text("")
+    assert commit_of(known) is None
+    git("init", "--quiet")
+    git("add", "known.py")
+    git("commit", "--quiet", "--message", "one")
+    head = git("rev-parse", "HEAD").strip()
+    assert commit_of(known) == head
+    assert commit_of(other) is None
+    known.write_text("changed")
+    assert commit_of(known) == f"{head}-dirty"
+
+
+def test_results_of_two_commits_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [tmp_path / "a.json", tmp_path / "b.json"]
+    for path, further in zip(paths, ({"commit": "one"}, {"commit": "two", "memory": "2.0 GiB"}), strict=True):
+        one = result(1)
+        one.environment |= further
+        one.write(path)
+    assert main(["benchmark", "compare", *map(str, paths)]) == 0
+    assert "commit: one -> two" in capsys.readouterr().out
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
