@@ -48,7 +48,12 @@ def commit_of(file: Path) -> str | None:
     for words in asked:
         try:
             done = subprocess.run(
-                ["git", *words], cwd=file.parent, capture_output=True, text=True, check=False, timeout=_PATIENCE
+                ["git", *words],
+                cwd=file.parent,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_PATIENCE,
             )
         except (OSError, subprocess.TimeoutExpired):
             return None
