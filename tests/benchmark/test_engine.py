@@ -2,16 +2,25 @@
 
 import argparse
 import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from itertools import pairwise, permutations
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from semantic_media_search.benchmark import all_command, query_command, retrieval_command
+from semantic_media_search.benchmark.engine import charts
 from semantic_media_search.benchmark.engine.charts import draw_svg
 from semantic_media_search.benchmark.engine.compare import (
     BETTER,
     CHANGED,
+    GONE,
+    NO_RATIO,
     UNKNOWN,
     WITHIN_NOISE,
     WORSE,
@@ -26,7 +35,8 @@ from semantic_media_search.benchmark.engine.memory import allocated, peak_memory
 from semantic_media_search.benchmark.engine.results import Chart, Result, Section
 from semantic_media_search.benchmark.engine.session import Session
 from semantic_media_search.benchmark.engine.tables import cell_text, table_lines
-from semantic_media_search.benchmark.engine.timing import in_turns
+from semantic_media_search.benchmark.engine.timing import in_turns, turns
+from semantic_media_search.benchmark.environment import commit_of, environment
 from semantic_media_search.benchmark.index import command as index_command
 from semantic_media_search.benchmark.kinds import module_of
 from semantic_media_search.benchmark.media import media_command
@@ -39,6 +49,15 @@ def test_jobs_take_turns_and_each_goes_first_in_its_turn() -> None:
     times = in_turns({name: lambda name=name: order.append(name) for name in "abc"}, 3)
     assert "".join(order) == "abc" + "abcbcacab"
     assert {name: len(taken) for name, taken in times.items()} == {"a": 3, "b": 3, "c": 3}
+
+
+@pytest.mark.parametrize("count", range(8))
+def test_each_goes_first_and_follows_each_other_equally_often(count: int) -> None:
+    rounds = [turns(range(count), number) for number in range(2 * count)]
+    assert all(sorted(order) == list(range(count)) for order in rounds)
+    assert sorted(order[0] for order in rounds) == sorted([*range(count)] * 2)
+    followed = Counter(pair for order in rounds for pair in pairwise(order))
+    assert followed == dict.fromkeys(permutations(range(count), 2), 2)
 
 
 def test_short_jobs_are_done_often_enough_and_their_time_is_that_of_once() -> None:
@@ -159,6 +178,7 @@ def test_results_are_compared_where_both_have_a_figure(tmp_path: Path) -> None:
     assert [(one.place, one.verdict) for one in found] == [
         ("part, one, time", WORSE),
         ("part, one, size", CHANGED),
+        ("part, only in 1", GONE),
     ]
     assert compare(result(1), result(2, fixed=2))[0].verdict == WITHIN_NOISE
     with pytest.raises(ConfigError, match="same kind"):
@@ -194,6 +214,47 @@ def test_sections_of_other_titles_were_not_measured_on_the_same() -> None:
     assert incomparable(result(1), result(2)) == []
 
 
+def test_what_is_no_longer_there_is_the_worst_news(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, after = result(1), result(1)
+    for one, speed in ((before, around(100, "/s", more=True)), (after, None)):
+        rows: list[Row] = [{"recall": "0.99", "index": "ours", "speed": speed}]
+        one.sections.append(Section("at-recall", "At recall", ("recall", "index"), rows))
+    before.sections[1].rows.append({"recall": "0.99", "index": "a peer", "speed": around(1)})
+    before.sections.append(Section("growth", "Growth", ("n",), [{"n": 1, "time": around(1)}]))
+    found = compare(before, after)
+    assert [(one.place, one.verdict) for one in found if one.verdict != WITHIN_NOISE] == [
+        ("at-recall, 0.99 ours, speed", GONE),
+        ("at-recall, 0.99 a peer", GONE),
+        ("growth", GONE),
+    ]
+    paths = [tmp_path / "a.json", tmp_path / "b.json"]
+    for path, one in zip(paths, (before, after), strict=True):
+        one.write(path)
+    assert main(["benchmark", "compare", *map(str, paths)]) == 0
+    printed = capsys.readouterr().out
+    assert "no longer there: at-recall, 0.99 ours, speed: 100/s" in printed
+    assert "no longer there: growth\n" in printed
+    assert "5 figures: 3 no longer there, 0 worse" in printed
+    assert [one.verdict for one in compare(after, before) if one.verdict != WITHIN_NOISE] == [CHANGED]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), WITHIN_NOISE),
+        ((0.0, 1.0, 2.0), (1.0, 2.0, 3.0), WITHIN_NOISE),
+        ((5.0, 5.1, 5.2), (0.0, 0.0, 0.0), NO_RATIO),
+        ((-2.0, -2.1, -2.2), (-4.0, -4.1, -4.2), NO_RATIO),
+    ],
+)
+def test_figures_that_are_not_above_0_have_no_ratio(
+    before: tuple[float, ...], after: tuple[float, ...], said: str
+) -> None:
+    assert verdict(Figure(before, "MB"), Figure(after, "MB")) == (None, None, said)
+
+
 def test_the_commands_compare_and_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before, after, page = tmp_path / "a.json", tmp_path / "b.json", tmp_path / "page.html"
     result(1).write(before)
@@ -202,7 +263,7 @@ def test_the_commands_compare_and_report(tmp_path: Path, capsys: pytest.CaptureF
     printed = capsys.readouterr().out
     assert "part, one, time: 1.00 s" in printed
     assert ": worse" in printed
-    assert "1 worse, 0 better" in printed
+    assert "2 figures: 1 no longer there, 1 worse, 0 better" in printed
     assert "Half of them would have shown a change of " in printed
     assert main(["benchmark", "compare", str(before), str(before), "--all"]) == 0
     assert ": within noise" in capsys.readouterr().out
@@ -220,6 +281,42 @@ def test_the_commands_compare_and_report(tmp_path: Path, capsys: pytest.CaptureF
     assert "http" not in html.replace("http://www.w3.org", "").replace("https://matplotlib.org", "").replace(
         "http://purl.org", ""
     ).replace("http://creativecommons.org", "")
+
+
+def test_without_matplotlib_the_page_has_its_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr(charts, "find_spec", lambda name: None)
+    drawn = result(1)
+    drawn.sections[0].charts.append(Chart("Times", "name", "time"))
+    drawn.write(tmp_path / "a.json")
+    page = tmp_path / "page.html"
+    assert main(["benchmark", "report", str(tmp_path / "a.json"), "--output", str(page)]) == 0
+    html = page.read_text(encoding="utf-8")
+    assert "<h3>Part</h3>" in html
+    assert "<td>one</td>" in html
+    assert "matplotlib is not installed" in html
+    assert "<svg" not in html
+
+
+@pytest.mark.parametrize("kind", ["all", "index", "report"])
+def test_a_file_in_the_way_is_found_before_anything_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    result(1).write(tmp_path / "a.json")
+    done: list[str] = []
+    monkeypatch.setattr(media_command, "run", lambda *_: done.append("media"))
+    monkeypatch.setattr(index_command, "encoded_sentences", lambda *_: done.append("encoded"))
+    monkeypatch.setattr(index_command, "sentences_of", lambda *_: ["one"])
+    options = {
+        "all": ["--only", "media", "--output", "file"],
+        "index": ["--output", "file/x.json"],
+        "report": ["a.json", "--output", "file/x.html"],
+    }
+    monkeypatch.chdir(tmp_path)
+    assert main(["benchmark", kind, *options[kind]]) == 1
+    assert "choose another --output" in capsys.readouterr().err
+    assert done == []
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"schema": 1}', '{"schema": 99}'])
@@ -249,6 +346,42 @@ def test_a_session_prints_writes_and_draws(tmp_path: Path) -> None:
     assert {"date", "processor", "load", "model", "calibration"} <= set(stored.environment)
     if (tmp_path / "deep" / "out-growth.png").exists():
         assert (tmp_path / "deep" / "out-growth.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_result_names_memory_and_commit(tmp_path: Path) -> None:
+    if hasattr(os, "sysconf"):
+        assert 0 < float(str(environment()["memory"]).removesuffix(" GiB")) < 1e5
+    assert environment().get("commit") == commit_of(Path(all_command.__file__))
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+
+    def git(*words: str) -> str:
+        author = ("-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")
+        command = ["git", *author, *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    known, other = tmp_path / "known.py", tmp_path / "other.py"
+    known.write_text("")
+    other.write_text("")
+    assert commit_of(known) is None
+    git("init", "--quiet")
+    git("add", "known.py")
+    git("commit", "--quiet", "--message", "one")
+    head = git("rev-parse", "HEAD").strip()
+    assert commit_of(known) == head
+    assert commit_of(other) is None
+    known.write_text("changed")
+    assert commit_of(known) == f"{head}-dirty"
+
+
+def test_results_of_two_commits_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [tmp_path / "a.json", tmp_path / "b.json"]
+    for path, further in zip(paths, ({"commit": "one"}, {"commit": "two", "memory": "2.0 GiB"}), strict=True):
+        one = result(1)
+        one.environment |= further
+        one.write(path)
+    assert main(["benchmark", "compare", *map(str, paths)]) == 0
+    assert "commit: one -> two" in capsys.readouterr().out
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(tmp_path: Path) -> None:

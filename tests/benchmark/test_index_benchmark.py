@@ -11,9 +11,9 @@ from PIL import Image
 
 from fakes import COLOURS, paint
 from semantic_media_search.benchmark.engine import charts
-from semantic_media_search.benchmark.engine.figures import Figure
+from semantic_media_search.benchmark.engine.figures import Figure, Row
 from semantic_media_search.benchmark.engine.results import Result
-from semantic_media_search.benchmark.index import crossmodal, loads
+from semantic_media_search.benchmark.index import crossmodal, loads, sweep
 from semantic_media_search.benchmark.index.contestants import (
     EFS,
     PACKAGES,
@@ -26,6 +26,7 @@ from semantic_media_search.benchmark.index.contestants import (
 )
 from semantic_media_search.benchmark.index.crossmodal import captioned_crops, cross_modal_section
 from semantic_media_search.benchmark.index.curves import (
+    Built,
     Line,
     Point,
     build_in_turns,
@@ -64,6 +65,87 @@ def test_recall_counts_ties_and_no_id_twice(vectors: Vectors) -> None:
     exact = exact_top(asked)
     assert recall_of(asked, np.arange(10, 20)[np.newaxis], exact) == 1
     assert recall_of(asked, np.array([[0, 0, 0, 0, 0, 1, 2, 3, 4, -1]]), exact) == pytest.approx(0.5)
+
+
+def test_recall_of_all_rows_is_1_where_there_are_fewer_than_k() -> None:
+    few = Vectors(clustered(7, 16), clustered(20, 16, seed=1), "few")
+    exact = exact_top(few)
+    assert exact.shape == (20, 7)
+    assert Line(ours(few.rows), few, exact).point(50).recall == 1
+    found = np.full((20, K), -1)
+    found[:, :3] = np.argsort(-few.queries @ few.rows.T, axis=1)[:, :3]
+    assert recall_of(few, found, exact) == pytest.approx(3 / 7)
+
+
+def settings(**speeds: float | None) -> list[Row]:
+    """A sweep's rows: M=16 is the default; about so many queries a second."""
+    noise = (0.99, 1.0, 1.01, 1.0, 0.995)
+    figures = {
+        m: None if speed is None else Figure(tuple(speed * one for one in noise), "/s", more_is_better=True)
+        for m, speed in speeds.items()
+    }
+    return [
+        {"setting": sweep.name(int(m[1:]), 200), "efSearch": 10 * place, "speed": speed}
+        for place, (m, speed) in enumerate(figures.items())
+    ]
+
+
+def costs(**of: tuple[float, int]) -> dict[str, Built]:
+    """Seconds of a build, and bytes, of each setting."""
+    return {
+        sweep.name(int(m[1:]), 200): Built(None, [took] * 3, None, disk)  # type: ignore[arg-type]
+        for m, (took, disk) in of.items()
+    }
+
+
+ALIKE = costs(M8=(1.0, 100), M16=(1.0, 100), M32=(1.0, 100))
+
+
+@pytest.mark.parametrize(
+    ("rows", "built", "said"),
+    [
+        (settings(M8=900, M16=1000, M32=1010), ALIKE, "M=16 efConstruction=200, efSearch 10 (no other"),
+        (settings(M8=1500, M16=1000, M32=1300), ALIKE, "M=8 efConstruction=200, efSearch 0 (faster than"),
+        (settings(M8=1300, M16=1000, M32=1500), ALIKE, "M=32 efConstruction=200, efSearch 20 (faster than"),
+        (settings(M8=1000, M16=None, M32=1500), ALIKE, "M=32 efConstruction=200, efSearch 20 (faster than"),
+        (settings(M8=None, M16=1000, M32=None), ALIKE, "M=16 efConstruction=200, efSearch 10 (no other"),
+        (
+            settings(M8=1300, M16=1000, M32=1500),
+            costs(M8=(1.9, 140), M16=(1.0, 100), M32=(2.1, 100)),
+            "M=8 efConstruction=200, efSearch 0 (faster than",
+        ),
+        (
+            settings(M8=1300, M16=1000, M32=1500),
+            costs(M8=(2.1, 100), M16=(1.0, 100), M32=(1.0, 160)),
+            "M=16 efConstruction=200, efSearch 10 (no other",
+        ),
+    ],
+)
+def test_a_setting_is_recommended_that_is_affordable_and_faster_than_the_noise(
+    rows: list[Row], built: dict[str, Built], said: str
+) -> None:
+    assert sweep.recommendation(rows, built).startswith(f"Recommended for recall 0.98: {said}")
+
+
+def test_nothing_is_recommended_that_does_not_reach_the_recall() -> None:
+    said = sweep.recommendation(settings(M8=None, M16=None, M32=None), ALIKE)
+    assert said.startswith("No setting that is affordable reaches recall 0.98")
+
+
+def test_settings_for_a_library_of_a_few_photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(charts, "can_draw", lambda: False)
+    for seed, colour in enumerate(COLOURS):
+        paint(tmp_path / "photos" / f"{colour}.png", colour, seed=seed)
+    where = ["--library", str(tmp_path / "library")]
+    update = ["update", str(tmp_path / "photos"), "--model", "starter", "--raw", str(tmp_path / "raw")]
+    assert main([*update, *where, "--quiet"]) == 0
+    output = tmp_path / "index.json"
+    options = ["--this-library", "--only", "sweep", "--peers", "--rounds", "3"]
+    options += ["--build-rounds", "1", "--output", str(output)]
+    assert main(["benchmark", "index", *options, *where]) == 0
+    (section,) = Result.read(output).sections
+    assert all(row["speed"] is not None for row in section.rows)
+    assert section.notes[0].startswith("Recommended for recall 0.98: M=")
 
 
 def test_curves_tell_a_good_index_from_a_bad_one(vectors: Vectors) -> None:

@@ -13,7 +13,7 @@ import pytest
 from semantic_media_search.benchmark.engine import timing
 from semantic_media_search.benchmark.engine.figures import Figure, number
 from semantic_media_search.benchmark.engine.results import Result
-from semantic_media_search.benchmark.media import ingest_command, media_command
+from semantic_media_search.benchmark.media import ingest_command, media_command, pipeline_command
 from semantic_media_search.benchmark.media.contests import contest, photo_contests, video_contests
 from semantic_media_search.benchmark.media.peers import rclip_like, transformers_pipeline
 from semantic_media_search.benchmark.media.pipeline_command import packing_section
@@ -101,6 +101,28 @@ def test_the_pipeline_command(
     assert "Stages perfectly packed" in capsys.readouterr().out
 
 
+def test_what_the_pipeline_command_measures_takes_turns(
+    tmp_path: Path, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+
+    def at_once(processes: int, request: object) -> list[dict[str, StageTimes]]:
+        order.append("alone" if processes == 1 else "together")
+        return [{"read": StageTimes([1.0], None)}] * processes
+
+    monkeypatch.setattr(media_command, "write_photos", lambda *_: photos)
+    monkeypatch.setattr(pipeline_command, "measure_at_once", at_once)
+    monkeypatch.setattr(pipeline_command, "_seconds_to_ingest", lambda *_: order.append("ingest") or 1.0)
+    options = ["--count", "2", "--rounds", "3", "--vectors", "300"]
+    monkeypatch.setenv("MEDIA_SEARCH_THREADS", "2")
+    assert main(["benchmark", "pipeline", *options, "--output", str(tmp_path / "out.json")]) == 0
+    warm_up, *measured = order
+    assert warm_up == "ingest"
+    rounds = [measured[start : start + 3] for start in (0, 3, 6)]
+    assert [one[0] for one in rounds] == ["alone", "together", "ingest"]
+    assert all(set(one) == {"alone", "together", "ingest"} for one in rounds)
+
+
 def test_an_rclip_like_pipeline_gives_one_vector_a_photo(tmp_path: Path, photos: list[Path]) -> None:
     onnx = pytest.importorskip("onnx")
     helper, kinds = onnx.helper, onnx.TensorProto
@@ -143,15 +165,21 @@ def test_a_transformers_pipeline_gives_one_vector_a_photo(tmp_path: Path, photos
 def test_the_ingest_command(
     tmp_path: Path, photos: list[Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seen: list[int] = []
+    seen: list[str | int] = []
 
     def quick(*_: object) -> Callable[[Sequence[Path], Path], None]:
         return lambda paths, out: seen.append(len(paths))
+
+    def ours(*_: object) -> Callable[[Path], dict[str, float]]:
+        ingest = real_ours(*_)  # type: ignore[arg-type]
+        return lambda out: seen.append("ours") or ingest(out)  # type: ignore[func-returns-value]
 
     def missing(*_: object) -> None:
         raise ImportError("No module named 'torch'")
 
     monkeypatch.setattr(media_command, "write_photos", lambda *_: photos)
+    real_ours = ingest_command._ours
+    monkeypatch.setattr(ingest_command, "_ours", ours)
     monkeypatch.setattr(ingest_command, "rclip_like", quick)
     monkeypatch.setattr(ingest_command, "transformers_pipeline", missing)
     starter = next(model.folder for model in KNOWN_MODELS if model.name == "starter")
@@ -161,7 +189,7 @@ def test_the_ingest_command(
         "--count",
         "3",
         "--rounds",
-        "1",
+        "2",
         "--output",
         str(tmp_path / "ingest.json"),
     ]
@@ -173,7 +201,7 @@ def test_the_ingest_command(
         ingest_command.OURS_WHOLE,
         "rclip-like: ONNX Runtime, batch 8, full decode",
     ]
-    assert seen == [3, 3]
+    assert seen == ["ours", 3, 3, "ours", "ours", 3]  # the first two warm up
     assert json.loads((tmp_path / "ingest.json").read_text())["environment"]["threads"] >= 1
     assert main(["benchmark", "ingest", "--model", str(tmp_path / "absent")]) == 1
     assert "export_clip.py random" in capsys.readouterr().err

@@ -8,8 +8,9 @@ from PIL import Image
 
 from semantic_media_search.benchmark.__main__ import main
 from semantic_media_search.benchmark.engine.results import Result
-from semantic_media_search.benchmark.retrieval import average_precision, ndcg, score_retrieval
+from semantic_media_search.benchmark.retrieval import average_precision, ndcg, score_retrieval, score_vectors
 from semantic_media_search.benchmark.retrieval_sets import read_retrieval_set
+from semantic_media_search.benchmark.timed_encoder import rates
 from semantic_media_search.errors import ConfigError, VectorError
 
 
@@ -55,6 +56,16 @@ def test_a_naive_twin_agrees():
         gain = sum(1 / np.log2(i + 2) for i in range(10) if ranked[i])
         best = sum(1 / np.log2(i + 2) for i in range(min(10, ranked.sum())))
         assert ndcg(ranked) == pytest.approx(gain / best)
+
+
+@pytest.mark.parametrize("most", [1, 50, 64, 170, 10_000])
+def test_figures_are_the_same_in_blocks_of_any_size(most):
+    rng = np.random.default_rng(2)
+    words, pictures = (rng.integers(-3, 4, (count, 8)).astype(np.float32) for count in (37, 50))
+    relevant = [rng.choice(50, size=2, replace=False) for _ in words]
+    assert score_vectors(words, pictures, relevant, most) == score_retrieval(words @ pictures.T, relevant)
+    with pytest.raises(VectorError, match="query 36 is to find"):
+        score_vectors(words, pictures, [*relevant[:-1], [50]], most)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +122,48 @@ def test_other_layouts(tmp_path):
     assert [q.text for q in read_retrieval_set(path).queries] == ["a cat", "a tabby"]
     path.write_text(json.dumps([{"kind": "hypernym", "query": "a pet", "relevant": ["a.jpg", "b.jpg"]}]))
     assert read_retrieval_set(path).queries[0].files == ("a.jpg", "b.jpg")
+
+
+@pytest.mark.parametrize(
+    ("item", "texts", "files"),
+    [
+        ({"file": "a.jpg", "split": "dev", "captions": "a cat"}, ["a cat"], ("a.jpg",)),
+        ({"kind": "hypernym", "query": "a pet", "relevant": "a.jpg"}, ["a pet"], ("a.jpg",)),
+        ({"file": "a.jpg", "source": "s", "kind": "label", "texts": "a cat"}, ["a cat"], ("a.jpg",)),
+    ],
+)
+def test_a_lone_text_or_file_is_a_list_of_one(tmp_path, item, texts, files):
+    path = tmp_path / "set.json"
+    path.write_text(json.dumps([item]), encoding="utf-8")
+    found = read_retrieval_set(path)
+    assert ([query.text for query in found.queries], found.files) == (texts, files)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {
+            "images": [{"id": 1, "file_name": "none.jpg"}, {"id": 7, "file_name": "a.jpg"}],
+            "annotations": [{"image_id": 7, "caption": "a cat"}],
+        },
+        {
+            "images": [
+                {"filename": "none.jpg", "split": "dev", "sentences": []},
+                {"filename": "a.jpg", "split": "dev", "sentences": [{"raw": "a cat"}]},
+            ]
+        },
+        [
+            {"file": "none.jpg", "split": "dev", "captions": []},
+            {"file": "a.jpg", "split": "dev", "captions": ["a cat"]},
+        ],
+    ],
+)
+def test_photographs_without_captions_are_there_to_be_wrong(tmp_path, document):
+    path = tmp_path / "set.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    found = read_retrieval_set(path)
+    assert found.files == ("a.jpg", "none.jpg")
+    assert [query.files for query in found.queries] == [("a.jpg",)]
 
 
 TOKENS = "a.jpg#0\ta cat\na.jpg#1\ta tabby\nb.jpg#0\ta dog\n"
@@ -210,8 +263,38 @@ def test_the_command_measures_the_starter_model(tmp_path, capsys):
     assert "2 queries, 2 photographs" in said
     stored = Result.read(output)
     assert {"date", "processor", "load", "model", "split", "captions"} <= set(stored.environment)
+    speeds = {row["what"]: row["encoded"] for row in stored.sections[1].rows}
+    assert list(speeds) == ["photographs, in batches", "captions, one a call"]
+    assert all(one.unit == "/s" and one.more_is_better and one.value > 0 for one in speeds.values())
+    assert "== Encoded a second" in said
     (row,) = stored.sections[0].rows
     assert (row["kind"], row["R@5"], row["queries"], row["photographs"]) == ("caption", 100, 2, 2)
+
+
+def test_a_photograph_that_cannot_be_read_is_left_out_and_counted(tmp_path, capsys):
+    for name, colour in (("red", (220, 20, 20)), ("blue", (20, 20, 220))):
+        Image.new("RGB", (64, 48), colour).save(tmp_path / f"{name}.png")
+    (tmp_path / "broken.png").write_bytes((tmp_path / "red.png").read_bytes()[:60])
+    captions, output = tmp_path / "captions.json", tmp_path / "retrieval.json"
+    names = ("red", "broken", "blue")
+    captions.write_text(json.dumps([{"file": f"{n}.png", "split": "dev", "captions": [n]} for n in names]))
+    asked = ["retrieval", "--photos", str(tmp_path), "--captions", str(captions)]
+    assert main([*asked, "--output", str(output)]) == 0
+    said = capsys.readouterr().out
+    assert "broken.png" in said
+    assert "left out 1 of 3 photographs that cannot be read" in said
+    row = Result.read(output).sections[0].rows[0]
+    assert (row["queries"], row["photographs"], row["left out"]) == (2, 2, 1)
+    (tmp_path / "red.png").unlink()
+    (tmp_path / "blue.png").unlink()
+    assert main([*asked, "--output", str(output)]) == 1
+    assert "none of the photographs can be read" in capsys.readouterr().err
+
+
+def test_rates_are_of_whole_batches():
+    calls = [(1, 0.5)] * 4 + [(2, 0.5), (1, 1.0)]
+    assert rates(calls, 2) == (2.0, 2.0, 3 / 1.5)
+    assert rates(calls, 100) == (7 / 3.5,)
 
 
 def test_the_command_names_what_is_missing(tmp_path, capsys):

@@ -1,9 +1,11 @@
 """`media-search benchmark start`, `serve`, `size` and `page` on a library of a few painted pictures."""
 
+import argparse
 import os
 import shutil
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,10 +14,13 @@ import pytest
 from fakes import COLOURS, paint
 from semantic_media_search.benchmark.engine.figures import number
 from semantic_media_search.benchmark.engine.results import Result
-from semantic_media_search.benchmark.serving import browser, processes
+from semantic_media_search.benchmark.engine.session import Session
+from semantic_media_search.benchmark.serving import browser, processes, start_command
+from semantic_media_search.benchmark.serving import library as serving_library
 from semantic_media_search.benchmark.serving.library import recall_note, recall_of
 from semantic_media_search.benchmark.serving.processes import get, run_program, serving
 from semantic_media_search.cli import main
+from semantic_media_search.config import Settings
 from semantic_media_search.errors import LibraryError
 
 
@@ -39,11 +44,57 @@ def test_start(library: Path) -> None:
     (section,) = measure("start", library, "--rounds", "1").sections
     times = {str(row["process"]): number(row["time"]) or 0.0 for row in section.rows}
     assert times["python, doing nothing"] < times["media-search search"] < 60
-    assert len(times) == 6
+    assert len(times) == 5
     assert any("nothing is compiled" in note for note in section.notes)
     searches = {row["process"]: row["recall"] for row in section.rows if row["recall"] is not None}
-    assert len(searches) == 3
+    assert len(searches) == 2
     assert set(searches.values()) == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("rows", "recalls", "compiled"),
+    [
+        (5_000, {"search": 1.0, "serve": 0.98}, "media-search serve, and one search, compiling anew"),
+        (100_000, {"search": 0.98, "serve": 0.98}, "media-search search, compiling anew"),
+    ],
+)
+def test_start_says_of_each_search_whether_it_goes_by_the_graph(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rows: int,
+    recalls: dict[str, float],
+    compiled: str,
+) -> None:
+    """`media-search search` compares all rows of a library of 5,000; the server walks the graph."""
+    cold: list[str] = []
+
+    def program(arguments: list[str], further: dict[str, str] | None = None) -> str:
+        cold.extend(["search"] if further else [])
+        return ""
+
+    @contextmanager
+    def server(place: Path, further: dict[str, str] | None = None) -> Iterator[SimpleNamespace]:
+        cold.extend(["serve"] if further else [])
+        yield SimpleNamespace(connect=lambda: SimpleNamespace(close=lambda: None))
+
+    generation = SimpleNamespace(ef_search=80, recall=0.98, rows=rows)
+    view = SimpleNamespace(index=object(), generation=generation)
+    session = Session("start", lambda line: None, tmp_path / "start.json")
+    monkeypatch.setattr(serving_library, "open_session", lambda *_: (session, view))
+    monkeypatch.setattr(start_command, "run_program", program)
+    monkeypatch.setattr(start_command, "run_command", lambda command: "")
+    monkeypatch.setattr(start_command, "serving", server)
+    monkeypatch.setattr(start_command, "get", lambda connection, path: b"")
+    start_command.run(argparse.Namespace(rounds=1), Settings(), lambda line: None)
+    (section,) = session.result.sections
+    found = {str(row["process"]): row["recall"] for row in section.rows}
+    assert found["media-search search"] == recalls["search"]
+    assert found["media-search serve, and one search"] == recalls["serve"]
+    assert [name for name in found if "compiling" in name] == [compiled]
+    assert cold == [compiled.split()[1].rstrip(",")]
+    assert found[compiled] == recalls[cold[0]] == 0.98
+    assert any("compares all of them" in note for note in section.notes) == (rows < 100_000)
+    assert any("by the graph at ef 80" in note for note in section.notes)
 
 
 def test_serve(library: Path) -> None:

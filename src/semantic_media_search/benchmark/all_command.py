@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from semantic_media_search.benchmark.engine.session import Say
+from semantic_media_search.benchmark.engine.session import Say, require_writable
 from semantic_media_search.benchmark.kinds import module_of
 from semantic_media_search.config import Settings
 from semantic_media_search.errors import MediaSearchError
@@ -62,7 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
-    """Measure one kind after the other; one that cannot be measured here is said and left out."""
+    """Measure one kind after the other; one that cannot be measured here is said and left out.
+
+    Raises ConfigError where nothing can be written to the folder.
+    """
+    page = arguments.output / "report.html"
+    require_writable(page)
     scale = _SMALL if arguments.scale == "small" else _FULL
     results = []
     for kind in _ORDER:
@@ -90,5 +95,4 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
     if results:
         report, parser = module_of("report"), argparse.ArgumentParser()
         report.add_arguments(parser)
-        page = str(arguments.output / "report.html")
-        report.run(parser.parse_args([*results, "--output", page]), settings, say)
+        report.run(parser.parse_args([*results, "--output", str(page)]), settings, say)

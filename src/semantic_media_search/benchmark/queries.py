@@ -1,14 +1,15 @@
 """The plan's benchmark: searches on one library, by the graph and exactly, timed and held against each other."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from semantic_media_search.benchmark.engine.figures import Figure, Row
 from semantic_media_search.benchmark.engine.results import Chart, Section
+from semantic_media_search.benchmark.engine.timing import turns
 from semantic_media_search.errors import LibraryNotFoundError, QueryError
 from semantic_media_search.index.hnsw import HNSWIndex
 from semantic_media_search.library import LibraryView
@@ -17,6 +18,11 @@ from semantic_media_search.search.brute_force import BruteForceIndex
 from semantic_media_search.search.recall import recall_by_distance
 
 _NOISE = 0.75
+_EXACT = 0
+"""Where an ef stands for a search: no graph is searched with it."""
+
+Answer: TypeAlias = list[tuple[int, float]]
+Search: TypeAlias = Callable[[F32], Answer]
 
 
 @dataclass(slots=True)
@@ -87,7 +93,8 @@ def measure_queries(
 ) -> QueryBenchmark:
     """Search for each text with each ef, `repeat` times, by the graph and exactly.
 
-    The median of the repeats is a query's time; percentiles are over every repeat of every query.
+    All take turns, and an ef given twice counts once. The median of the repeats is a query's time; percentiles are
+    over every repeat of every query.
 
     The graph itself is measured, also where the library is so small that searches would be answered exactly.
     Raises QueryError for an ef below k, LibraryNotFoundError where the library has no graph.
@@ -132,20 +139,23 @@ def _measure(
     graph = HNSWIndex.load(folder / view.generation.index_file, view.store.vectors)
     exact = BruteForceIndex(view.store.vectors[: len(graph)])
     k = min(k, len(graph))
-    graph.search(vectors[0], k, max(efs))  # compiles, or loads what was compiled
-    exact.search(vectors[0], k)
-    result = QueryBenchmark(k, encode_ms)
-    for name, vector in zip(names, vectors, strict=True):
-        truth, times = _timed(lambda v=vector: exact.search(v, k), repeat)  # type: ignore[misc]
-        result.times.setdefault(0, []).append(times)
-        brute_ms = float(np.median(times))
+    searches: dict[int, Search] = {_EXACT: lambda vector: exact.search(vector, k)}
+    for ef in efs:
+        searches[ef] = lambda vector, ef=ef: graph.search(vector, k, ef)  # type: ignore[misc]
+    for search in searches.values():
+        search(vectors[0])  # the graph's compiles, or loads what was compiled
+    result = QueryBenchmark(k, encode_ms, times={ef: [] for ef in searches})
+    for number, (name, vector) in enumerate(zip(names, vectors, strict=True)):
+        found, times = _searched(searches, vector, repeat, first_round=number * repeat)
+        for ef, taken in times.items():
+            result.times[ef].append(taken)
+        truth = found.pop(_EXACT)
         best = np.array([[cosine for _, cosine in truth]], dtype=np.float32)
-        for ef in efs:
-            found, times = _timed(lambda v=vector, e=ef: graph.search(v, k, e), repeat)  # type: ignore[misc]
-            result.times.setdefault(ef, []).append(times)
-            hnsw_ms = float(np.median(times))
+        brute_ms = float(np.median(times[_EXACT]))
+        for ef, answer in found.items():
+            hnsw_ms = float(np.median(times[ef]))
             cosines = np.full((1, k), -np.inf, dtype=np.float32)
-            cosines[0, : len(found)] = [cosine for _, cosine in found]
+            cosines[0, : len(answer)] = [cosine for _, cosine in answer]
             result.per_query.append(
                 {
                     "query": name,
@@ -154,21 +164,26 @@ def _measure(
                     "hnsw_ms": hnsw_ms,
                     "brute_ms": brute_ms,
                     "speedup": brute_ms / hnsw_ms,
-                    "hnsw_results": [int(view.store.frame_ids[row]) for row, _ in found],
+                    "hnsw_results": [int(view.store.frame_ids[row]) for row, _ in answer],
                     "brute_results": [int(view.store.frame_ids[row]) for row, _ in truth],
                 }
             )
     return result
 
 
-def _timed(
-    search: Callable[[], list[tuple[int, float]]], repeat: int
-) -> tuple[list[tuple[int, float]], list[float]]:
-    """What a search returns, and the milliseconds of each time it is made."""
-    times = []
-    found: list[tuple[int, float]] = []
-    for _ in range(repeat):
-        began = time.perf_counter()
-        found = search()
-        times.append((time.perf_counter() - began) * 1000)
-    return found, times
+def _searched(
+    searches: Mapping[int, Search], vector: F32, repeat: int, first_round: int
+) -> tuple[dict[int, Answer], dict[int, list[float]]]:
+    """What each search returns, and the milliseconds of each time it is made; all have their turn in each round.
+
+    Whichever comes first for a vector, or after exact search, finds the caches cold: so that this meets all alike,
+    rounds are counted on from vector to vector.
+    """
+    found: dict[int, Answer] = {}
+    times: dict[int, list[float]] = {ef: [] for ef in searches}
+    for number in range(first_round, first_round + repeat):
+        for ef in turns(searches, number):
+            began = time.perf_counter()
+            found[ef] = searches[ef](vector)
+            times[ef].append((time.perf_counter() - began) * 1000)
+    return {ef: found[ef] for ef in searches}, times

@@ -1,11 +1,13 @@
 """The command line of the plan's benchmark: its options, its printed lines, its JSON."""
 
 import argparse
+import hashlib
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from semantic_media_search.benchmark.engine.session import Say, Session
@@ -73,6 +75,9 @@ def run(
     queries = [] if random is not None else _queries(arguments)
     library = Library(settings, encoder or (lambda name: load_encoder(name, threads=settings.threads)))
     view = library.view()
+    k = min(arguments.k, view.generation.indexed_rows or arguments.k)
+    if k < arguments.k:
+        say(f"The index holds {k} vectors, so that {k} results a search are measured, not {arguments.k}.")
     session = Session(
         "queries",
         say,
@@ -82,13 +87,14 @@ def run(
         dim=view.store.dim,
         rows=view.store.rows,
         queries=random or len(queries),
-        k=arguments.k,
+        asked=_asked(queries),
+        k=k,
         repeat=repeat,
     )
     if random is not None:
-        result = measure_random(view, random, arguments.ef_search, arguments.k, repeat)
+        result = measure_random(view, random, arguments.ef_search, k, repeat)
     else:
-        result = measure_queries(view, queries, arguments.ef_search, arguments.k, repeat)
+        result = measure_queries(view, queries, arguments.ef_search, k, repeat)
     session.result.further = result.to_json()
     if arguments.measure_build:
         session.result.further["build"] = _measure_build(library)
@@ -103,13 +109,22 @@ def _queries(arguments: argparse.Namespace) -> list[str]:
     if arguments.queries_file is not None:
         try:
             text = arguments.queries_file.read_text(encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"cannot read {arguments.queries_file}: {error.strerror}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read the queries in {arguments.queries_file}: {error}") from error
         lines = [line.strip() for line in text.splitlines()]
         queries += [line for line in lines if line]
         if not queries:
             raise ConfigError(f"{arguments.queries_file} holds no query; write one a line")
     return queries or list(DEFAULT_QUERIES)
+
+
+def _asked(queries: Sequence[str]) -> str:
+    """What is searched for, short enough for one line and different for other texts."""
+    if not queries:
+        return "random vectors"
+    text = "\n".join(queries).encode("utf-8", "replace")
+    first = shorten(text.decode("utf-8"), 60, placeholder=" ...")
+    return f"{first} (texts {hashlib.sha256(text).hexdigest()[:12]})"
 
 
 def _measure_build(library: Library) -> dict[str, float]:

@@ -1,19 +1,21 @@
 """The command that measures how well a model finds photographs by words."""
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from semantic_media_search.benchmark.engine.figures import Row
+from semantic_media_search.benchmark.engine.figures import Figure, Row
 from semantic_media_search.benchmark.engine.results import Section
 from semantic_media_search.benchmark.engine.session import Say, Session
-from semantic_media_search.benchmark.retrieval import NDCG_AT, RECALL_AT, RetrievalFigures, score_retrieval
+from semantic_media_search.benchmark.retrieval import NDCG_AT, RECALL_AT, RetrievalFigures, score_vectors
 from semantic_media_search.benchmark.retrieval_sets import RetrievalSet, read_retrieval_set
+from semantic_media_search.benchmark.timed_encoder import TimedEncoder, rates
 from semantic_media_search.config import STARTER_MODEL_NAME, Settings
 from semantic_media_search.embeddings import Encoder, load_encoder
-from semantic_media_search.errors import ConfigError
+from semantic_media_search.errors import ConfigError, MediaError
+from semantic_media_search.records import F32
 
 BATCH = 64
 
@@ -49,13 +51,24 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
         photos=len(wanted.files),
         queries=len(wanted.queries),
     )
+    timed = TimedEncoder(encoder)
     rows: list[Row] = []
-    for kind, figures in measure(encoder, arguments.photos, wanted, say):
+    for kind, figures in measure(timed, arguments.photos, wanted, say):
         say(f"{kind}: {describe(figures)}")
-        rows.append(_row(kind, figures))
+        rows.append(_row(kind, figures) | {"left out": len(wanted.files) - figures.pictures})
     title = f"Photographs found by words: {arguments.captions.name}"
     session.add(Section("retrieval", title, ("kind",), rows, ["Shares are in percent."]))
+    session.add(_speed_section(timed))
     session.close()
+
+
+def _speed_section(timed: TimedEncoder) -> Section:
+    rows: list[Row] = [
+        {"what": what, "encoded": Figure(rates(calls, BATCH), "/s", more_is_better=True)}
+        for what, calls in (("photographs, in batches", timed.images), ("captions, one a call", timed.texts))
+    ]
+    note = f"A repeat is {BATCH} of them. Photographs are read from the disk and decoded in that time."
+    return Section("speed", "Encoded a second", ("what",), rows, [note])
 
 
 def _row(kind: str, figures: RetrievalFigures) -> Row:
@@ -80,9 +93,9 @@ def describe(figures: RetrievalFigures) -> str:
 
 
 def measure(
-    encoder: Encoder, photos: Path, wanted: RetrievalSet, say: Callable[[str], None]
+    encoder: Encoder | TimedEncoder, photos: Path, wanted: RetrievalSet, say: Callable[[str], None]
 ) -> Iterator[tuple[str, RetrievalFigures]]:
-    """Figures of each kind of query. Photographs that are not there are left out, with a word about it.
+    """Figures of each kind of query. Photographs that are not there or cannot be read are left out, and counted.
 
     Every query is asked of all the photographs. Raises ConfigError where none is there.
     """
@@ -93,11 +106,8 @@ def measure(
         raise ConfigError(
             f"{photos} holds none of the photographs named, e.g. {wanted.files[0]}; check --photos"
         )
-    paths = list(there.values())
-    column = {file: number for number, file in enumerate(there)}
-    pictures = np.concatenate(
-        [encoder.encode_images(paths[start : start + BATCH]) for start in range(0, len(paths), BATCH)]
-    )
+    files, pictures = _encoded(encoder, there, say)
+    column = {file: number for number, file in enumerate(files)}
     for kind in dict.fromkeys(query.kind for query in wanted.queries):
         asked = [
             (query.text, [column[file] for file in query.files if file in column])
@@ -108,7 +118,36 @@ def measure(
         if not asked:
             continue
         words = np.concatenate([encoder.encode_texts([text]) for text, _ in asked])
-        yield kind, score_retrieval(words @ pictures.T, [columns for _, columns in asked])
+        yield kind, score_vectors(words, pictures, [columns for _, columns in asked])
+
+
+def _encoded(
+    encoder: Encoder | TimedEncoder, there: Mapping[str, Path], say: Callable[[str], None]
+) -> tuple[list[str], F32]:
+    """The files that can be read, and their vectors float32 [N, D]. Raises ConfigError where none can."""
+    files: list[str] = []
+    vectors: list[F32] = []
+
+    def encode(batch: Sequence[str]) -> None:
+        vectors.append(encoder.encode_images([there[file] for file in batch]))
+        files.extend(batch)
+
+    names = list(there)
+    for start in range(0, len(names), BATCH):
+        batch = names[start : start + BATCH]
+        try:
+            encode(batch)
+        except MediaError:
+            for file in batch:
+                try:
+                    encode([file])
+                except MediaError as error:
+                    say(f"left out: {error}")
+    if unreadable := len(there) - len(files):
+        say(f"left out {unreadable} of {len(there)} photographs that cannot be read")
+    if not files:
+        raise ConfigError("none of the photographs can be read; check --photos")
+    return files, np.concatenate(vectors)
 
 
 def _find(photos: Path, file: str) -> Path | None:

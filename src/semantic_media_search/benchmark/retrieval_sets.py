@@ -12,13 +12,16 @@ Understood, told apart by their content:
 - the same sets as Kaggle has them: `captions.txt` with the header `image,caption`, `results.csv` with the header
   `image_name| comment_number| comment`
 
+Where a list of texts or files is expected, a lone text or file will do. Photographs without words are there to be
+wrong.
+
 COCO's file and lists of queries have no splits. Those of lines have them where a list says which photographs are of
 one: `Flickr_8k.devImages.txt` beside the captions is the split `dev`, and a list anywhere else is named by its path.
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +44,7 @@ class RetrievalQuery:
 
 @dataclass(frozen=True, slots=True)
 class RetrievalSet:
-    """Queries and all the photographs they are asked of."""
+    """Queries and all the photographs they are asked of, those without words of their own included."""
 
     files: tuple[str, ...]
     queries: tuple[RetrievalQuery, ...]
@@ -58,18 +61,21 @@ def read_retrieval_set(path: Path, split: str | None = None) -> RetrievalSet:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the captions file {path}: {error}") from error
     try:
-        queries = tuple(_merged(_queries(path, content, split)))
+        entries = list(_entries(path, content, split))
     except (LookupError, TypeError, AttributeError) as error:
         raise ConfigError(
             f"{path} is in none of the layouts known ({error!r}); see {__name__} for those"
         ) from error
+    queries = tuple(_merged(entry for entry in entries if isinstance(entry, RetrievalQuery)))
     if not queries:
         raise ConfigError(f"{path} has no queries in split {split!r}; leave --split out or name one it has")
-    files = dict.fromkeys(file for query in queries for file in query.files)
-    return RetrievalSet(tuple(files), queries)
+    named = (file for query in queries for file in query.files)
+    wordless = (entry for entry in entries if isinstance(entry, str))
+    return RetrievalSet(tuple(dict.fromkeys((*named, *wordless))), queries)
 
 
-def _queries(path: Path, content: str, split: str | None) -> Iterator[RetrievalQuery]:
+def _entries(path: Path, content: str, split: str | None) -> Iterator[RetrievalQuery | str]:
+    """Queries, and the files of photographs without words."""
     try:
         document: Any = json.loads(content)
     except ValueError:
@@ -83,14 +89,25 @@ def _queries(path: Path, content: str, split: str | None) -> Iterator[RetrievalQ
     elif "query" in document[0]:
         _require_no_split(path, split, "a list of queries has none")
         for item in document:
-            yield RetrievalQuery(item["kind"], item["query"], tuple(item["relevant"]))
+            yield RetrievalQuery(item["kind"], item["query"], tuple(_several(item["relevant"])))
     elif "texts" in document[0]:
         yield from _labelled(document, split)
     else:
         for item in document:
             if split in (None, item["split"]):
-                for caption in item["captions"]:
-                    yield RetrievalQuery("caption", caption, (item["file"],))
+                yield from _captioned(item["file"], _several(item["captions"]))
+
+
+def _several(value: str | list[str]) -> list[str]:
+    """A list of texts; a text by itself is a list of one, not of its letters."""
+    return [value] if isinstance(value, str) else value
+
+
+def _captioned(file: str, captions: Sequence[str], kind: str = "caption") -> Iterator[RetrievalQuery | str]:
+    if not captions:
+        yield file
+    for caption in captions:
+        yield RetrievalQuery(kind, caption, (file,))
 
 
 def _require_no_split(path: Path, split: str | None, why: str) -> None:
@@ -98,28 +115,28 @@ def _require_no_split(path: Path, split: str | None, why: str) -> None:
         raise ConfigError(f"--split {split}: {path} has no splits ({why}); leave --split out")
 
 
-def _labelled(items: list[dict[str, Any]], split: str | None) -> Iterator[RetrievalQuery]:
+def _labelled(items: list[dict[str, Any]], split: str | None) -> Iterator[RetrievalQuery | str]:
     seen: Counter[str] = Counter()
     for item in items:
         seen[item["source"]] += 1
         place = HELD_OUT_SPLIT if seen[item["source"]] % HELD_OUT_EVERY == 0 else "train"
         if split in (None, place):
-            for text in item["texts"][: 1 if item["kind"] == "label" else None]:
-                yield RetrievalQuery(item["kind"], text, (item["file"],))
+            texts = _several(item["texts"])[: 1 if item["kind"] == "label" else None]
+            yield from _captioned(item["file"], texts, item["kind"])
 
 
-def _karpathy(images: list[dict[str, Any]], split: str | None) -> Iterator[RetrievalQuery]:
+def _karpathy(images: list[dict[str, Any]], split: str | None) -> Iterator[RetrievalQuery | str]:
     for image in images:
         if split in (None, image["split"]):
             file = (Path(image.get("filepath", "")) / image["filename"]).as_posix()
-            for sentence in image["sentences"]:
-                yield RetrievalQuery("caption", sentence["raw"], (file,))
+            yield from _captioned(file, [sentence["raw"] for sentence in image["sentences"]])
 
 
-def _coco(document: dict[str, Any]) -> Iterator[RetrievalQuery]:
+def _coco(document: dict[str, Any]) -> Iterator[RetrievalQuery | str]:
     names = {image["id"]: image["file_name"] for image in document["images"]}
     for annotation in document["annotations"]:
         yield RetrievalQuery("caption", annotation["caption"].strip(), (names[annotation["image_id"]],))
+    yield from names.values()  # those that have captions are known by now
 
 
 def _lines(path: Path, content: str, split: str | None) -> Iterator[RetrievalQuery]:

@@ -9,7 +9,7 @@ on one side of 1, by more than MINIMUM. Ratios that were measured turn by turn n
 see finer differences. The measurements behind this: docs/decisions/0600-noise-is-part-of-a-result.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -29,11 +29,23 @@ _FEWEST = 3
 _FEW_REPEATS = 40.0
 
 BETTER, WORSE, WITHIN_NOISE, UNKNOWN = "better", "worse", "within noise", "measured too seldom to say"
-CHANGED = "changed"
+CHANGED, GONE, NO_RATIO = "changed", "no longer there", "cannot be compared as a ratio"
 _MUST_AGREE = (
     *("processor", "cores", "system", "threads", "cores_used"),
     *("model", "fingerprint", "vectors", "rows", "dim", "frames", "scale", "M", "ef_construction"),
-    *("photos", "captions", "split", "queries", "k", "count", "max_side", "videos", "requests", "searches"),
+    *(
+        "photos",
+        "captions",
+        "split",
+        "queries",
+        "asked",
+        "k",
+        "count",
+        "max_side",
+        "videos",
+        "requests",
+        "searches",
+    ),
 )
 """Facts of the environment that two runs have to share: the machine, the model, and what was measured on."""
 _TIMED_UNITS = ("s", "ms", "us", "/s")
@@ -41,7 +53,10 @@ _TIMED_UNITS = ("s", "ms", "us", "/s")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One figure in two results: where it stands, both values, the ratio's interval, and the verdict."""
+    """One figure in two results: where it stands, both values, the ratio's interval, and the verdict.
+
+    A section or a row that is gone is one difference, without a value.
+    """
 
     place: str
     before: Cell
@@ -62,6 +77,8 @@ class Difference:
 
     def line(self) -> str:
         """In words."""
+        if self.verdict == GONE:
+            return f"{GONE}: {self.place}" + ("" if self.before is None else f": {cell_text(self.before)}")
         text = f"{self.place}: {cell_text(self.before)} -> {cell_text(self.after)}"
         if self.low is not None and self.high is not None:
             text += f", {self.low:.3f} to {self.high:.3f} times"
@@ -69,20 +86,24 @@ class Difference:
 
 
 def compare(before: Result, after: Result) -> list[Difference]:
-    """Every figure and every plain number that stands in both. Raises ConfigError for different benchmarks."""
+    """Every figure and every plain number that stands in both, and all that stands in the first only.
+
+    Raises ConfigError for different benchmarks.
+    """
     if before.benchmark != after.benchmark:
         raise ConfigError(
             f"one result is of `benchmark {before.benchmark}`, the other of `benchmark {after.benchmark}`; "
             "compare two of the same kind"
         )
     machine = Machine.of(before, after)
-    sections = {section.name: section for section in before.sections}
-    return [
-        difference
-        for section in after.sections
-        if section.name in sections
-        for difference in _compare_sections(sections[section.name], section, machine)
-    ]
+    sections = {section.name: section for section in after.sections}
+    found: list[Difference] = []
+    for section in before.sections:
+        if section.name in sections:
+            found += _compare_sections(section, sections[section.name], machine)
+        else:
+            found.append(_gone(section.name))
+    return found
 
 
 def incomparable(before: Result, after: Result) -> list[str]:
@@ -122,8 +143,10 @@ def verdict(
     before: Figure, after: Figure, machine: Machine | None = None
 ) -> tuple[float | None, float | None, str]:
     """The interval of after / before, and what it means; without `machine` both were measured in one run."""
-    if min(len(before.repeats), len(after.repeats)) < _FEWEST or 0 in before.repeats:
+    if min(len(before.repeats), len(after.repeats)) < _FEWEST:
         return None, None, UNKNOWN
+    if not all(0 < repeat < np.inf for repeat in (*before.repeats, *after.repeats)):
+        return None, None, WITHIN_NOISE if _overlap(before.repeats, after.repeats) else NO_RATIO
     low, high = _interval(before, after)
     if machine is not None and after.unit in _TIMED_UNITS:
         # What the machine alone may have done to this figure: nothing, or anything between its extremes.
@@ -134,6 +157,10 @@ def verdict(
     if high < 1 - MINIMUM:
         return low, high, WORSE if after.more_is_better else BETTER
     return low, high, WITHIN_NOISE
+
+
+def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
+    return min(one) <= max(other) and min(other) <= max(one)
 
 
 def _interval(before: Figure, after: Figure) -> tuple[float, float]:
@@ -153,21 +180,30 @@ def _interval(before: Figure, after: Figure) -> tuple[float, float]:
 
 
 def _compare_sections(before: Section, after: Section, machine: Machine) -> Iterator[Difference]:
-    rows = {_key(before, row): row for row in before.rows}
-    for row in after.rows:
-        held = rows.get(_key(after, row))
-        if held is None:
+    rows = {_key(after, row): row for row in after.rows}
+    for held in before.rows:
+        key = _key(before, held)
+        place = f"{before.name}, {' '.join(str(part) for part in key)}"
+        row = rows.get(key)
+        if row is None:
+            yield _gone(place)
             continue
-        name = " ".join(str(part) for part in _key(after, row))
-        for column in row:
-            if column in after.keys or column not in held:
-                continue
-            old, new = held[column], row[column]
-            place = f"{after.name}, {name}, {column}"
-            if isinstance(old, Figure) and isinstance(new, Figure):
-                yield Difference(place, old, new, *verdict(old, new, machine))
-            elif old != new and not isinstance(old, Figure) and not isinstance(new, Figure):
-                yield Difference(place, old, new, None, None, CHANGED)
+        for column in dict.fromkeys((*held, *row)):
+            if column not in before.keys:
+                yield from _compare_cells(f"{place}, {column}", held.get(column), row.get(column), machine)
+
+
+def _compare_cells(place: str, old: Cell, new: Cell, machine: Machine) -> Iterator[Difference]:
+    if isinstance(old, Figure) and isinstance(new, Figure):
+        yield Difference(place, old, new, *verdict(old, new, machine))
+    elif old is not None and new is None:
+        yield _gone(place, old)
+    elif old != new:
+        yield Difference(place, old, new, None, None, CHANGED)
+
+
+def _gone(place: str, old: Cell = None) -> Difference:
+    return Difference(place, old, None, None, None, GONE)
 
 
 def _key(section: Section, row: Row) -> tuple[Cell, ...]:

@@ -8,7 +8,9 @@ from semantic_media_search.benchmark.engine.compare import (
     BETTER,
     CHANGED,
     CONFIDENCE,
+    GONE,
     MINIMUM,
+    NO_RATIO,
     UNKNOWN,
     WITHIN_NOISE,
     WORSE,
@@ -53,16 +55,17 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
         f"For a fixed job the machine itself took {machine.middle:.2f} times as long "
         f"({machine.low:.2f} to {machine.high:.2f})."
     )
-    shown = (WORSE, BETTER, CHANGED, *((WITHIN_NOISE, UNKNOWN) if arguments.all else ()))
+    told = (GONE, WORSE, BETTER, CHANGED, NO_RATIO)
+    shown = (*told, *((WITHIN_NOISE, UNKNOWN) if arguments.all else ()))
     for verdict in shown:
         for difference in differences:
             if difference.verdict == verdict:
                 say(difference.line())
     counts = ", ".join(
         f"{sum(difference.verdict == verdict for difference in differences)} {verdict}"
-        for verdict in (WORSE, BETTER, CHANGED, WITHIN_NOISE, UNKNOWN)
+        for verdict in (*told, WITHIN_NOISE, UNKNOWN)
     )
-    say(f"{len(differences)} figures stand in both: {counts} (at {CONFIDENCE:.1%}, beyond {MINIMUM:.0%})")
+    say(f"{len(differences)} figures: {counts} (at {CONFIDENCE:.1%}, beyond {MINIMUM:.0%})")
     if visible := [times for difference in differences if (times := difference.visible) is not None]:
         say(
             f"Half of them would have shown a change of {median(visible):.2f} times or less; with more repeats or "

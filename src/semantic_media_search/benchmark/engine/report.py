@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from semantic_media_search.benchmark.engine.charts import draw_svg
+from semantic_media_search.benchmark.engine.charts import can_draw, draw_svg
 from semantic_media_search.benchmark.engine.figures import Figure
 from semantic_media_search.benchmark.engine.results import Result, Section
 from semantic_media_search.benchmark.engine.tables import cell_text
@@ -18,13 +18,15 @@ th:first-child, td:first-child { text-align: left }
 .charts svg { background: #fff; flex: 1 1 26rem; max-width: 46rem; height: auto }
 p.note { opacity: .7; margin: .2rem 0 }
 """
+_NO_CHARTS = "There are no charts, as matplotlib is not installed: pip install matplotlib, then write the report again."
 
 
 def report_page(results: Sequence[Result]) -> str:
     """The page: each result with its environment, and its sections as tables and charts (inline SVG).
 
-    Raises ConfigError where there are charts to draw and matplotlib is not installed.
+    Where matplotlib is not installed it has the tables only, and says so.
     """
+    missing = "" if can_draw() else f'<p class="note">{_NO_CHARTS}</p>\n'
     body = "\n".join(line for result in results for line in _result(result))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -32,7 +34,7 @@ def report_page(results: Sequence[Result]) -> str:
         f"<title>Semantic Media Search: measurements</title><style>{_STYLE}</style></head>\n"
         "<body><h1>Measurements</h1>\n"
         '<p class="note">A figure is the median of its repeats, ± one robust standard deviation; in charts thin lines '
-        f"reach from the least repeat to the greatest.</p>\n{body}\n</body></html>\n"
+        f"reach from the least repeat to the greatest.</p>\n{missing}{body}\n</body></html>\n"
     )
 
 
@@ -68,9 +70,10 @@ def _result(result: Result) -> Iterator[str]:
 def _section(section: Section) -> Iterator[str]:
     yield f"<h3>{escape(section.title)}</h3>"
     yield from (f'<p class="note">{escape(note)}</p>' for note in section.notes)
-    yield '<div class="charts">'
-    yield from (draw_svg(chart, section) for chart in section.charts)
-    yield "</div>"
+    if can_draw():
+        yield '<div class="charts">'
+        yield from (draw_svg(chart, section) for chart in section.charts)
+        yield "</div>"
     yield f"<table><thead><tr>{_cells('th', section.columns)}</tr></thead><tbody>"
     for row in section.rows:
         yield f"<tr>{_cells('td', [cell_text(row.get(column)) for column in section.columns])}</tr>"

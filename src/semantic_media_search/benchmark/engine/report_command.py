@@ -5,7 +5,7 @@ from pathlib import Path
 
 from semantic_media_search.benchmark.engine.report import report_markdown, report_page
 from semantic_media_search.benchmark.engine.results import Result
-from semantic_media_search.benchmark.engine.session import Say
+from semantic_media_search.benchmark.engine.session import Say, require_writable
 from semantic_media_search.config import Settings
 
 
@@ -22,10 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
-    """Read and write. Raises ConfigError for a file that is no result, and where matplotlib is not installed."""
+    """Read and write. Raises ConfigError for a file that is no result, and for a place that cannot be written."""
     del settings
     results = [Result.read(path) for path in arguments.results]
+    require_writable(arguments.output)
     page = report_markdown(results) if arguments.output.suffix == ".md" else report_page(results)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(page, encoding="utf-8")
     say(f"Written to {arguments.output}")

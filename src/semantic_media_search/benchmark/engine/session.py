@@ -33,7 +33,7 @@ class Session:
 
         Raises ConfigError where the result could not be written in the end.
         """
-        _require_writable(output)
+        require_writable(output)
         where = environment(**facts) | {"load": _load()}
         self.result = Result(benchmark, where)
         self.output = output
@@ -75,8 +75,8 @@ class Session:
             place.write_bytes(draw_png(chart, section))
 
 
-def _require_writable(output: Path) -> None:
-    """Find out before an hour of measuring, not after it."""
+def require_writable(output: Path) -> None:
+    """Find out before an hour of measuring, not after it. Raises ConfigError where no file can be written there."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=output.parent):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from semantic_media_search.benchmark.engine.options import at_least_1
-from semantic_media_search.benchmark.engine.session import Say, Session
+from semantic_media_search.benchmark.engine.session import Say, Session, require_writable
 from semantic_media_search.benchmark.index.contestants import (
     EF_CONSTRUCTION,
     OURS,
@@ -109,11 +109,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
-    """Measure, print, write. Raises ConfigError for vectors or photographs that cannot be used."""
+    """Measure, print, write. Raises ConfigError for vectors or photographs that cannot be used, or a bad --output."""
     if (arguments.photos is None) != (arguments.captions is None):
         raise ConfigError("--photos and --captions belong together: give both or neither")
     if arguments.split is not None and arguments.captions is None:
         raise ConfigError("--split chooses among the captions: give --photos and --captions as well")
+    require_writable(arguments.output)  # the vectors are made first, which may take an hour
     scale = SCALES[arguments.scale]
     rows, queries = arguments.rows or scale.rows, arguments.queries or scale.queries
     rounds, build_rounds = arguments.rounds or scale.rounds, arguments.build_rounds or scale.build_rounds

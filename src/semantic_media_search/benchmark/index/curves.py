@@ -48,19 +48,22 @@ class Point:
 
 
 def exact_top(vectors: Vectors) -> F32:
-    """Cosines of the exact K nearest rows of each query, float32 [Q, K]."""
-    return BruteForceIndex(vectors.rows).search_batch(vectors.queries, K)[1]
+    """Cosines of the exact K nearest rows of each query, or of all where there are fewer: float32 [Q, min(K, N)]."""
+    return BruteForceIndex(vectors.rows).search_batch(vectors.queries, min(K, len(vectors.rows)))[1]
 
 
 def recall_of(vectors: Vectors, ids: I64, exact: F32) -> float:
-    """Recall@K of answers, judged by the true cosines of their ids: ties count, an id that comes twice does not."""
+    """Recall of answers int64 [Q, K] (-1 where none), judged by the true cosines of their ids, against `exact_top`.
+
+    Ties count, an id that comes twice does not.
+    """
     cosines = np.einsum("qkd,qd->qk", vectors.rows[ids], vectors.queries)
     order = np.argsort(ids, axis=1, kind="stable")
     ordered = np.take_along_axis(ids, order, axis=1)
     again = np.zeros_like(ids, dtype=np.bool_)
     np.put_along_axis(again, order[:, 1:], ordered[:, 1:] == ordered[:, :-1], axis=1)
     cosines[again | (ids < 0)] = -np.inf
-    return recall_by_distance(-np.sort(-cosines, axis=1), exact)
+    return recall_by_distance(-np.sort(-cosines, axis=1)[:, : exact.shape[1]], exact)
 
 
 def build_in_turns(makers: Mapping[str, Builder], rows: F32, rounds: int, say: Say) -> dict[str, Built]:

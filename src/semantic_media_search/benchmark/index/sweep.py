@@ -73,6 +73,8 @@ def recommendation(rows: Sequence[Row], built: Mapping[str, Built]) -> str:
         faster = not isinstance(base, Figure) or verdict(base, speed)[2] == BETTER
         if faster and (not isinstance(best_speed, Figure) or speed.value > best_speed.value):
             best, best_speed = setting, speed
+    if not isinstance(best_speed, Figure):
+        return f"No setting that is affordable reaches recall {TARGET}: the default, {default}, may stay"
     why = (
         "no other that is affordable is faster by more than the noise"
         if best == default

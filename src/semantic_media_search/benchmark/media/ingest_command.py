@@ -14,6 +14,7 @@ from semantic_media_search.benchmark.engine.figures import Row, rate, times_as_f
 from semantic_media_search.benchmark.engine.options import at_least_1
 from semantic_media_search.benchmark.engine.results import Chart, Section
 from semantic_media_search.benchmark.engine.session import Say, Session
+from semantic_media_search.benchmark.engine.timing import turns
 from semantic_media_search.benchmark.media.clock import StageClock
 from semantic_media_search.benchmark.media.media_command import add_source_arguments, made_photos, photo_kind
 from semantic_media_search.benchmark.media.peers import rclip_like, transformers_pipeline
@@ -89,10 +90,11 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
             jobs[name] = partial(_timed, name, partial(ingest, photos))
         times: dict[str, list[float]] = {}
         for number in range(arguments.rounds + 1):
-            for job in jobs.values():
+            for job in turns(jobs.values(), number):
                 for name, taken in job(next(fresh)).items():
+                    repeats = times.setdefault(name, [])
                     if number:  # the first round warms up
-                        times.setdefault(name, []).append(taken)
+                        repeats.append(taken)
     rows: list[Row] = [
         {
             "pipeline": name,

@@ -2,7 +2,7 @@
 
 import argparse
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from semantic_media_search.benchmark.engine.memory import MB, peak_memory, peak_
 from semantic_media_search.benchmark.engine.options import at_least_1
 from semantic_media_search.benchmark.engine.results import Chart, Section
 from semantic_media_search.benchmark.engine.session import Say, Session
-from semantic_media_search.benchmark.engine.timing import seconds_of
+from semantic_media_search.benchmark.engine.timing import seconds_of, turns
 from semantic_media_search.benchmark.index.contestants import K
 from semantic_media_search.benchmark.index.curves import exact_top, recall_of
 from semantic_media_search.benchmark.index.synthetic import clip_shaped
@@ -79,10 +79,19 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
         alone: list[dict[str, StageTimes]] = []
         together: list[list[dict[str, StageTimes]]] = []
         ingests: list[float] = []
+
+        def ingest() -> None:
+            library = Path(place) / f"library{len(ingests)}"
+            ingests.append(_seconds_to_ingest(many, library, encoder, settings))
+
+        jobs: tuple[Callable[[], None], ...] = (
+            lambda: alone.extend(measure_at_once(1, request)),
+            lambda: together.append(measure_at_once(cores, request)),
+            ingest,
+        )
         for number in range(arguments.rounds):
-            alone += measure_at_once(1, request)
-            together.append(measure_at_once(cores, request))
-            ingests.append(_seconds_to_ingest(many, Path(place) / f"library{number}", encoder, settings))
+            for job in turns(jobs, number):
+                job()
         session.add(stage_section(alone, len(photos), arguments.vectors, encoder.dim))
         session.add(
             packing_section(alone, together, len(photos), ingests, arguments.count, cores, peak.bytes)

@@ -9,6 +9,7 @@ from semantic_media_search.config import Settings
 from semantic_media_search.embeddings import load_encoder
 from semantic_media_search.library import Library
 from semantic_media_search.library.view import LibraryView
+from semantic_media_search.search.retriever import EXACT_ONCE_BELOW
 
 
 def add_arguments(parser: argparse.ArgumentParser, benchmark: str, *, rounds: int) -> None:
@@ -46,6 +47,11 @@ def recall_of(view: LibraryView) -> float | None:
     """The recall of this library's searches: 1 where they are exact, None where the graph's was not measured."""
     recall = 1.0 if view.index is None else view.generation.recall
     return None if recall is None else round(recall, 4)
+
+
+def exact_once(view: LibraryView) -> bool:
+    """Whether the command line's search compares all rows of this library."""
+    return view.index is None or view.generation.rows < EXACT_ONCE_BELOW
 
 
 def recall_note(view: LibraryView) -> str:

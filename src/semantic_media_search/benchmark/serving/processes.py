@@ -73,14 +73,16 @@ def search_path(words: str, k: int = 20) -> str:
 
 
 @contextmanager
-def serving(library: Path) -> Iterator[Server]:
+def serving(library: Path, further: Mapping[str, str] | None = None) -> Iterator[Server]:
     """Start a server on this library; it answers when the block begins, and is stopped with it.
+
+    `further` are variables of its environment.
 
     Raises LibraryError where it does not start.
     """
     process = subprocess.Popen(
         [*_PROGRAM, "serve", "--library", str(library), "--host", HOST, "--port", "0"],
-        env=child_environment(),
+        env=child_environment(further),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
