@@ -293,7 +293,7 @@ def test_filters_narrow_a_search(run: Run, photos: Path) -> None:
         return {Path(line).name for line in out.splitlines()}
 
     assert found("--kind", "video") == {"film.mp4"}
-    assert found("--kind", "image") == {"red.png", "green.png", "blue.png"}
+    assert found("--kind", "image") == found("--kind", "photo") == {"red.png", "green.png", "blue.png"}
     assert found("--folder", str(photos)) == {"red.png", "green.png", "blue.png", "film.mp4"}
     assert found("--min-similarity", "0.9") == {"red.png"}
     assert found("--after", "2020") == set()

@@ -117,7 +117,12 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--kind", choices=("image", "video"), help="photos or videos only")
+    parser.add_argument(
+        "--kind",
+        type=lambda kind: "image" if kind == "photo" else kind,
+        choices=("image", "video"),
+        help="photos or videos only; `photo` will do for image",
+    )
     parser.add_argument("--folder", help="only what lies in this folder: its path, or the end of its path")
     parser.add_argument(
         "--after",
