@@ -3,13 +3,17 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numba
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from semantic_media_search.index import instructions
 from semantic_media_search.index.hnsw import HNSWIndex
+from semantic_media_search.records import U8
 from vectors import clustered
 
 _BUILD = """
@@ -52,3 +56,36 @@ def test_nothing_special_is_used_where_numba_compiles_for_another_processor(
 ) -> None:
     monkeypatch.setattr("numba.config.CPU_NAME", "generic")
     assert not instructions.processor_has("sse2")
+
+
+def _dot_by(name: str) -> Callable[[U8, int, npt.NDArray[np.int8]], int]:
+    """A dot product as `instructions.dot` would be if it were made of this instruction."""
+    instruction = getattr(instructions, name)
+
+    @numba.njit
+    def dot(codes, row, weights):  # type: ignore[no-untyped-def]
+        return instruction(codes.ctypes.data + row * codes.strides[0], weights.ctypes.data, weights.shape[0])
+
+    return dot  # type: ignore[no-any-return]
+
+
+WAYS = {
+    "_vnni_dot": (("avx512vnni", "avx512f"), 127),
+    "_avx2_dot": (("avx2",), 127),
+    "_avx2_query_dot": (("avx2",), 64),  # sizes of two neighbors add up to 128
+}
+"""What each needs of a processor, and the largest weight that it takes."""
+
+
+@pytest.mark.parametrize("name", [way for way in WAYS if instructions.processor_has(*WAYS[way][0])])
+def test_each_way_to_multiply_that_this_processor_has(name: str) -> None:
+    """Not only the best one, which is all that the index takes here."""
+    largest = WAYS[name][1]
+    dot = _dot_by(name)
+    random = np.random.default_rng(0)
+    for stride in (64, 128, 192, 768):
+        codes = random.integers(0, 256, (20, stride), dtype=np.uint8)
+        weights = random.integers(-largest, largest + 1, stride).astype(np.int8)
+        codes[0], weights[::2] = 255, largest
+        exact = codes.astype(np.int64) @ weights.astype(np.int64)
+        assert [dot(codes, row, weights) for row in range(len(codes))] == exact.tolist()
