@@ -223,7 +223,7 @@ class AnyHistory(RuleBasedStateMachine):
         assert [json.loads(line)["frame_id"] for line in lines] == sorted(hit.frame.frame_id for hit in hits)
         assert self.library.status().pending_frames == 0
         findings = self.library.doctor(repair=False)
-        assert [f for f in findings if "no frame of the library" not in f.problem] == []
+        assert [f for f in findings if "that no commit names" not in f.problem] == []
 
 
 @pytest.fixture(autouse=True)

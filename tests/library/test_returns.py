@@ -154,7 +154,7 @@ def test_compact_finishes_what_an_interrupted_one_left(
         library.compact()
     assert library.paths.frame(2).exists()
     findings = library.doctor(repair=False)
-    assert any("no frame of the library" in finding.problem for finding in findings)
+    assert "frames that no commit names: 1" in [finding.problem for finding in findings]
     assert library.compact().bytes_freed > 0
     assert not library.paths.frame(2).exists()
     assert _published(library) == [0, 1]
@@ -198,6 +198,40 @@ def test_doctor_tells_of_what_a_repair_took_away(library: Library) -> None:
     library.build_index("colours")
     assert library.doctor(repair=False) == []
     assert _found(library) == Counter(["red", "green", "blue"])
+
+
+def test_doctor_says_one_thing_to_do_about_vectors_that_were_cut_off(library: Library) -> None:
+    generation = library.commit().generation
+    assert generation is not None
+    os.truncate(library.paths.generation(generation.generation) / "embeddings.dat", 100)
+    (finding,) = library.doctor(repair=False)
+    assert "100 bytes where 768 were committed" in finding.problem
+    assert "run" not in finding.problem
+    assert finding.remedy == (
+        "run `media-search doctor`; then `media-search index` to compute the vectors anew"
+    )
+    (finding,) = library.doctor(repair=True)
+    assert finding.remedy == "run `media-search index` to compute the vectors anew"
+    library.build_index("colours")
+    assert library.doctor(repair=False) == []
+
+
+def test_doctor_that_only_checks_says_what_would_be_done(library: Library) -> None:
+    library.paths.metadata.write_text("{}\n")
+    for number in range(100, 164):
+        library.paths.frame(number).write_bytes(b"")
+    published, stray = library.doctor(repair=False)
+    assert published.remedy == "run `media-search doctor` to write it anew"
+    assert (stray.problem, stray.remedy) == (
+        "frames that no commit names: 64",
+        "run `media-search compact`",
+    )
+    assert len(list(library.paths.frames.iterdir())) == 3 + 64
+    assert library.paths.metadata.read_text() == "{}\n"
+    assert [finding.remedy for finding in library.doctor(repair=True)] == [
+        "written anew from the catalogue",
+        "removed",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ import numpy as np
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings.embed_store import EmbeddingStore
 from semantic_media_search.embeddings.encoder import Encoder
-from semantic_media_search.errors import LibraryCorruptError, LibraryNotFoundError, MediaError
+from semantic_media_search.errors import LibraryNotFoundError, MediaError
 from semantic_media_search.ingest.catalog import Generation
 from semantic_media_search.library.compiling import compiling
+from semantic_media_search.library.damaged import give_up, how_made_anew, require_some_frames
 from semantic_media_search.library.embedder import Embedder
 from semantic_media_search.library.progress import Progress
 from semantic_media_search.library.publish import publish
@@ -25,6 +26,8 @@ from semantic_media_search.search.sample_queries import SAMPLE_QUERIES
 
 COMMIT_ROWS = 1024
 RECALL_AT = 10
+_NAMED = 10
+"""So many damaged frames are named of each lot of COMMIT_ROWS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,8 @@ def embed_pending(
 ) -> Generation:
     """Give every committed frame behind the generation's last row its vector, committing as it goes.
 
-    Pictures come from the stored frames. Raises LibraryCorruptError naming a stored frame that cannot be read.
+    Pictures come from the stored frames. Those that cannot be read are named and given up (see `damaged`); raises
+    LibraryCorruptError only where all of them are gone.
     """
     paths, catalog = writer.paths, writer.catalog
     store = EmbeddingStore(paths.generation(generation.generation), generation.rows, generation.model.dim)
@@ -49,17 +53,26 @@ def embed_pending(
     if not pending:
         _give_up_hidden(writer, generation)
         return generation
+    require_some_frames(writer)
     workers = settings.worker_threads
     # A first generation answers as it grows; one beside another waits until it is whole.
     serve = writer.commit.generation is None or writer.commit.generation.generation == generation.generation
+    damaged: list[FrameRecord] = []
     progress.start("Embedding", pending, "frames")
     with Embedder(writer, generation, encoder, settings.batch_size, workers) as embedder:
         jobs = (partial(_load_frame, frame) for frame in _frames_from(writer, start))
-        for done, (frame, pixels) in enumerate(ordered(jobs, workers, ahead=8 * workers, buffer=1), start=1):
-            embedder.add(frame.frame_id, pixels)
+        for done, (frame, picture) in enumerate(ordered(jobs, workers, ahead=8 * workers, buffer=1), start=1):
+            if isinstance(picture, Exception):
+                damaged.append(frame)
+                _tell_of_damaged(frame, picture, len(damaged), progress)
+            else:
+                embedder.add(frame.frame_id, picture)
             progress.advance()
             if done % COMMIT_ROWS == 0:
+                give_up(writer, damaged)
+                damaged.clear()
                 writer.store_generation(embedder.flush(), serve=serve)
+        give_up(writer, damaged)
         generation = writer.store_generation(embedder.flush(), serve=serve)
     progress.finish()
     _give_up_hidden(writer, generation)
@@ -180,11 +193,19 @@ def index_library(
     return IndexSummary(generation.rows - before, generation)
 
 
-def _load_frame(frame: FrameRecord) -> Iterator[tuple[FrameRecord, U8]]:
+def _load_frame(frame: FrameRecord) -> Iterator[tuple[FrameRecord, U8 | Exception]]:
     try:
-        pixels = load_image(frame.frame_path)
+        picture: U8 | Exception = load_image(frame.frame_path)
     except (OSError, MediaError) as error:
-        raise LibraryCorruptError(
-            f"the stored frame {frame.frame_path} cannot be read ({error}); run `media-search doctor`"
-        ) from error
-    yield frame, pixels
+        picture = error
+    yield frame, picture
+
+
+def _tell_of_damaged(frame: FrameRecord, error: Exception, number: int, progress: Progress) -> None:
+    if number > _NAMED:
+        return
+    others = "; more of them will not be named" if number == _NAMED else ""
+    progress.note(
+        f"The stored frame {frame.frame_path} cannot be read ({error}) and leaves the results; "
+        f"{how_made_anew(frame.source_path)}{others}"
+    )

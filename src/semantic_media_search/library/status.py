@@ -45,7 +45,7 @@ def read_status(paths: LibraryPaths, catalog: Catalog) -> LibraryStatus:
             roots=roots,
             frames=catalog.frame_count(),
             removed_frames=len(catalog.removed_frames()),
-            pending_frames=catalog.frame_count(_first_pending(folder, generation)),
+            pending_frames=catalog.frame_count(first_pending(folder, generation)),
             files=catalog.counts_by("state"),
             kinds=catalog.counts_by("kind"),
             folders={root.path: of_root.get(root.root_id, {}) for root in roots},
@@ -59,7 +59,8 @@ def read_status(paths: LibraryPaths, catalog: Catalog) -> LibraryStatus:
         )
 
 
-def _first_pending(folder: Path | None, generation: Generation | None) -> int:
+def first_pending(folder: Path | None, generation: Generation | None) -> int:
+    """The first frame_id behind the last one that has a vector in this generation, whose files `folder` holds."""
     if folder is None or generation is None or generation.rows == 0:
         return 0
     return int(EmbeddingStore(folder, generation.rows, generation.model.dim).frame_ids[-1]) + 1
@@ -70,8 +71,10 @@ def _size(path: Path) -> int:
 
 
 def frames_bytes(paths: LibraryPaths) -> int:
-    """What the stored frames take on the disk. Looks at each file: a second or so for 100,000."""
+    """What the stored frames take on the disk; 0 without their folder. Looks at each file: a second for 100,000."""
     total = 0
+    if not paths.frames.is_dir():
+        return total
     with os.scandir(paths.frames) as entries:
         for entry in entries:
             with suppress(FileNotFoundError):  # a writer may clear away meanwhile

@@ -125,8 +125,18 @@ class LibraryWriter:
         self._drop_empty_generations()
         self._remove_unnamed()
 
+    def has_frame_files(self) -> bool:
+        """Whether the frames' folder is there and holds anything."""
+        try:
+            with os.scandir(self.paths.frames) as entries:
+                return next(entries, None) is not None
+        except FileNotFoundError:
+            return False
+
     def stray_frames(self) -> Iterator[Path]:
-        """Files in the frames' folder that the catalogue does not know."""
+        """Files in the frames' folder, where it is there, that the catalogue does not know."""
+        if not self.paths.frames.is_dir():
+            return
         ids = self.catalog.frame_ids()
         known = np.zeros(int(ids[-1]) + 1 if len(ids) else 0, dtype=np.bool_)  # a set of them is far larger
         known[ids] = True
