@@ -178,6 +178,7 @@ class Library:
         changes.moved = [found for _, found in moves]
         arrived = {found.candidate.path for found in changes.moved}
         changes.missing = [source for source in changes.missing if source.path not in left]
+        changes.unavailable = [source for source in changes.unavailable if source.path not in left]
         changes.to_read = [found for found in changes.to_read if found.candidate.path not in arrived]
         return changes
 
