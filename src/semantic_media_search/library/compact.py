@@ -30,7 +30,8 @@ def compact(
     """Drop removed frames from the vectors, the graph, the catalogue and the disk.
 
     Vectors are copied, not computed again. Until the one commit at the end the old generation serves; files are
-    removed only after it. `encoder` is needed where there are vectors: recall is measured anew.
+    removed only after it. Recall is measured anew with `encoder`; without one, searches look as far as before, and
+    the next `index` or `update` measures it.
     """
     paths, catalog = writer.paths, writer.catalog
     removed = catalog.removed_frames()
@@ -41,7 +42,7 @@ def compact(
     before = _size_of_generations(writer)
     serving = writer.commit.generation
     fresh: Generation | None = None
-    if serving is not None and serving.rows and encoder is not None:
+    if serving is not None and serving.rows:
         fresh = _copy_live_rows(writer, serving, removed, progress)
         if fresh.rows:
             fresh = build_graph(writer, fresh, encoder, settings, progress, commit=False)
@@ -71,7 +72,7 @@ def _copy_live_rows(
             out.append(store.frame_ids[some].tolist(), np.asarray(store.vectors[some]))
             progress.advance(len(some))
         out.flush()
-        fresh = replace(fresh, rows=out.rows)
+        fresh = replace(fresh, rows=out.rows, ef_search=old.ef_search)
     progress.finish()
     return fresh
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,13 +20,18 @@ from semantic_media_search.library.publish import publish
 from semantic_media_search.library.streams import ordered
 from semantic_media_search.library.writer import LibraryWriter
 from semantic_media_search.media.decode import load_image
-from semantic_media_search.records import U8, FrameRecord
+from semantic_media_search.records import F32, U8, FrameRecord
 from semantic_media_search.search.brute_force import BruteForceIndex
 from semantic_media_search.search.recall import choose_ef
 from semantic_media_search.search.sample_queries import SAMPLE_QUERIES
 
+if TYPE_CHECKING:
+    from semantic_media_search.index.hnsw import HNSWIndex
+
 COMMIT_ROWS = 1024
 RECALL_AT = 10
+_NOT_MEASURED = 0.0
+"""The recall asked for of a graph that was made without its model: none that can be, so that it is measured yet."""
 _NAMED = 10
 """So many damaged frames are named of each lot of COMMIT_ROWS."""
 
@@ -102,7 +108,7 @@ def _give_up_hidden(writer: LibraryWriter, generation: Generation) -> None:
 def build_graph(
     writer: LibraryWriter,
     generation: Generation,
-    encoder: Encoder,
+    encoder: Encoder | None,
     settings: Settings,
     progress: Progress,
     *,
@@ -111,7 +117,7 @@ def build_graph(
     """Bring the graph up to the generation's rows, by insertion where there is one; `commit` makes both serve.
 
     The sample of searches that chooses ef is checked against the exact answer each time, and where another recall
-    is asked for than the last time.
+    is asked for than the last time. Without an `encoder` ef stays as it is, until the next call that has one.
     """
     indexed = generation.index_file is not None and generation.indexed_rows == generation.rows
     if indexed and generation.target_recall in (None, settings.target_recall):
@@ -137,9 +143,25 @@ def build_graph(
         name = f"hnsw_index-{writer.commit.commit_id + 1:06d}.bin"
         index.save(folder / name, generation.model.fingerprint)
         progress.finish()
+    generation = replace(generation, index_file=name, indexed_rows=generation.rows)
+    if encoder is None:
+        generation = replace(generation, recall=None, target_recall=_NOT_MEASURED)
+    else:
+        generation = _with_ef(generation, index, vectors, encoder, settings.target_recall, progress)
+    return writer.store_generation(generation, serve=True) if commit else generation
+
+
+def _with_ef(
+    generation: Generation,
+    index: "HNSWIndex",
+    vectors: F32,
+    encoder: Encoder,
+    target: float,
+    progress: Progress,
+) -> Generation:
+    """The generation with the ef that reaches the recall asked for, as measured with sample queries."""
     progress.start("Measuring recall", None, "queries")
     queries = encoder.encode_texts(SAMPLE_QUERIES)
-    target = settings.target_recall
     ef, recall = choose_ef(index, BruteForceIndex(vectors), queries, min(RECALL_AT, generation.rows), target)
     progress.finish()
     if recall < target:
@@ -148,15 +170,7 @@ def build_graph(
             f"be, and find {recall:.3f} of what exact search finds. A larger ef_construction, then "
             "`media-search index --rebuild`, may do better."
         )
-    generation = replace(
-        generation,
-        index_file=name,
-        indexed_rows=generation.rows,
-        ef_search=ef,
-        recall=recall,
-        target_recall=target,
-    )
-    return writer.store_generation(generation, serve=True) if commit else generation
+    return replace(generation, ef_search=ef, recall=recall, target_recall=target)
 
 
 def _compile(progress: Progress) -> None:
