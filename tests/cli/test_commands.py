@@ -16,6 +16,7 @@ from semantic_media_search.cli.console import Console
 from semantic_media_search.errors import UnsupportedMediaError
 from semantic_media_search.index.hnsw import HNSWIndex
 from semantic_media_search.ingest.isolated import IsolatedReaders
+from semantic_media_search.library import index_run
 from semantic_media_search.library.summary import IngestSummary
 from semantic_media_search.records import SkippedFile
 
@@ -194,6 +195,23 @@ def test_status_tells_what_there_is(run: Run, photos: Path) -> None:
     assert (told["frames"], told["pending_frames"]) == (6, 1)
     assert told["folders"] == {str(photos): {"image": 3, "video": 1}, str(other): {"image": 1}}
     assert told["library_bytes"] > told["frames_bytes"] > 0
+
+
+def test_a_rebuild_that_was_interrupted_is_told_of_and_gone_on_with(
+    run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    run("update", str(photos))
+    with monkeypatch.context() as patched:
+        patched.setattr(index_run, "build_graph", interrupted)
+        code, _, err = run("index", "--rebuild")
+    assert (code, "run the command again to go on" in err) == (130, True)
+    assert run("update")[0] == 0
+    assert "Begun     5 vectors of starter: `media-search index --rebuild` goes on" in run("status")[1]
+    assert json.loads(run("index", "--rebuild", "--json")[1])["embedded"] == 0
+    assert "Begun" not in run("status")[1]
 
 
 def test_models_lists_both(run: Run) -> None:

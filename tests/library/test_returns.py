@@ -14,7 +14,8 @@ import pytest
 from fakes import ColourEncoder, film, paint
 from semantic_media_search.config import Settings
 from semantic_media_search.errors import LibraryNotFoundError
-from semantic_media_search.library import Library, absences, ingest_run
+from semantic_media_search.library import Library, absences, index_run, ingest_run
+from semantic_media_search.library.progress import Silent
 from semantic_media_search.library.writer import LibraryWriter
 
 ENCODERS = {"colours": ColourEncoder(), "other": ColourEncoder("other", "07be2")}
@@ -198,6 +199,71 @@ def test_doctor_tells_of_what_a_repair_took_away(library: Library) -> None:
     library.build_index("colours")
     assert library.doctor(repair=False) == []
     assert _found(library) == Counter(["red", "green", "blue"])
+
+
+class StopsAfter(Silent):
+    """A person who presses Ctrl-C when so many frames were embedded."""
+
+    def __init__(self, frames: int):
+        self.left = frames
+
+    def advance(self, amount: int = 1) -> None:
+        self.left -= amount
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def half_embedded(library: Library, monkeypatch: pytest.MonkeyPatch, anew: str) -> Callable[[], int]:
+    """Two of three frames embedded anew, then interrupted; gives a function that goes on, and says how many it did."""
+    model = "other" if anew == "model" else "colours"
+    monkeypatch.setattr(index_run, "COMMIT_ROWS", 1)
+    with pytest.raises(KeyboardInterrupt):
+        library.build_index(model, StopsAfter(2), rebuild=anew == "rebuild")
+    return lambda: library.build_index(model, rebuild=anew == "rebuild").embedded
+
+
+@pytest.mark.parametrize("anew", ["model", "rebuild"])
+def test_vectors_made_anew_until_interrupted_are_kept(
+    library: Library, half_embedded: Callable[[], int], photos: Path, anew: str
+) -> None:
+    library.update("colours")
+    (begun,) = library.status().unfinished
+    assert begun.rows == 2
+    paint(photos / "white.png", "white")
+    library.update("colours")
+    assert half_embedded() == 2
+    assert library.status().unfinished == []
+    assert _found(library) == Counter(["red", "green", "blue", "white"])
+    assert len(list((library.paths.root / "generations").iterdir())) == 1
+    assert library.doctor(repair=False) == []
+
+
+@pytest.mark.parametrize("anew", ["model", "rebuild"])
+def test_a_photo_comes_back_while_vectors_are_made_anew(
+    library: Library, photos: Path, anew: str, request: pytest.FixtureRequest
+) -> None:
+    """Behind its place there are rows already: they are made once more."""
+    away = (photos / "blue.png").rename(photos.parent / "away.png")
+    library.update("colours")
+    paint(photos / "yellow.png", "yellow")
+    library.update("colours")
+    go_on: Callable[[], int] = request.getfixturevalue("half_embedded")
+    away.rename(photos / "blue.png")
+    library.update("colours")
+    assert go_on() == 4
+    assert _found(library) == Counter(["red", "green", "blue", "yellow"])
+    assert library.doctor(repair=False) == []
+
+
+@pytest.mark.parametrize("anew", ["model", "rebuild"])
+def test_compact_drops_vectors_that_were_begun(
+    library: Library, half_embedded: Callable[[], int], anew: str
+) -> None:
+    assert library.compact().bytes_freed > 0
+    assert library.status().unfinished == []
+    assert half_embedded() == 3
+    assert library.doctor(repair=False) == []
 
 
 def test_doctor_says_one_thing_to_do_about_vectors_that_were_cut_off(library: Library) -> None:

@@ -188,7 +188,8 @@ def index_library(
 ) -> IndexSummary:
     """Embed and index everything that is committed; a generation by another model gives way at the last commit.
 
-    `rebuild` makes a generation anew even where there is one by this model.
+    `rebuild` makes a generation anew even where there is one by this model. Either goes on with what an interrupted run
+    by the same model has made.
 
     Raises LibraryNotFoundError where no frame has been ingested yet.
     """
@@ -197,12 +198,13 @@ def index_library(
             f"{writer.paths.root} holds no frames yet; run `media-search ingest YOUR_FOLDER` "
             "(or `python scripts/ingest_all.py`) first"
         )
-    generation = writer.new_generation(encoder.info) if rebuild else writer.generation_for(encoder.info)
+    find = writer.generation_made_anew if rebuild else writer.generation_for
+    generation = find(encoder.info)
     before = generation.rows
     generation = embed_pending(writer, generation, encoder, settings, progress)
     if generation.rows:
         generation = build_graph(writer, generation, encoder, settings, progress)
-    writer.drop_other_generations()
+    writer.drop_other_generations(unfinished=False)
     publish(writer.paths, writer.catalog, writer.commit)
     return IndexSummary(generation.rows - before, generation)
 

@@ -14,8 +14,9 @@ from semantic_media_search.library.paths import LibraryPaths
 class LibraryStatus:
     """Counts of files and frames, sizes in bytes.
 
-    `pending_frames` have no vector yet; `files` counts sources by state, `kinds` readable ones by kind, and
-    `folders` those of each root by kind, by the root's path.
+    `pending_frames` have no vector yet; `unfinished` are generations of vectors begun after the one that serves;
+    `files` counts sources by state, `kinds` readable ones by kind, and `folders` those of each root by kind, by the
+    root's path.
     """
 
     place: Path
@@ -28,6 +29,7 @@ class LibraryStatus:
     folders: dict[str, dict[str, int]]
     skipped: list[tuple[str, str]]
     generation: Generation | None
+    unfinished: list[Generation]
     committed_at: str | None
     vectors_bytes: int
     index_bytes: int
@@ -51,6 +53,11 @@ def read_status(paths: LibraryPaths, catalog: Catalog) -> LibraryStatus:
             folders={root.path: of_root.get(root.root_id, {}) for root in roots},
             skipped=catalog.skipped(),
             generation=generation,
+            unfinished=[
+                held
+                for held in catalog.generations()
+                if generation is not None and held.rows and held.generation > generation.generation
+            ],
             committed_at=commit.created_at,
             vectors_bytes=generation.rows * generation.model.dim * 4 if generation else 0,
             index_bytes=_size(folder / generation.index_file)
