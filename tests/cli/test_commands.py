@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -103,6 +104,27 @@ def test_strict_makes_skipped_files_count(run: Run, photos: Path) -> None:
     assert json.loads(out)["skipped"][0]["path"] == str(photos / "bad.jpg")
 
 
+def test_a_video_that_is_cut_short_counts_in_every_strict_run(run: Run, photos: Path) -> None:
+    film(photos / "film.mkv", ["black", "yellow", "green", "white"], seconds_each=3)
+    whole = (photos / "film.mkv").read_bytes()
+    (photos / "film.mkv").write_bytes(whole[: len(whole) // 2])
+    code, _, err = run("ingest", str(photos), "--strict")
+    assert code == 1
+    assert err.count(str(photos / "film.mkv")) == 1
+    code, _, err = run("ingest", "--strict")
+    assert code == 1
+    assert "5 unchanged" in err
+    assert "Read in part: 1 in earlier runs" in err
+    assert str(photos / "film.mkv") not in err
+    os.utime(photos / "film.mkv", (0, 0))
+    assert run("ingest", "--strict")[0] == 1
+    (photos / "film.mkv").rename(photos / "cut.mkv")
+    assert run("ingest", "--strict")[0] == 1
+    code, out, _ = run("ingest", "--json")
+    assert code == 0
+    assert [file["path"] for file in json.loads(out)["read_in_part"]] == [str(photos / "cut.mkv")]
+
+
 def test_what_care_does_as_json(run: Run, photos: Path) -> None:
     run("ingest", str(photos))
     told = json.loads(run("index", "--json")[1])
@@ -124,10 +146,12 @@ def test_a_dry_run_tells_what_is_new_changed_moved_and_gone(run: Run, photos: Pa
     paint(photos / "blue.png", "yellow", size=(80, 60))
     paint(photos / "new.png", "white", size=(90, 70))
     told = json.loads(run("update", "--dry-run", "--json")[1])
-    names = ("new", "changed", "moved", "removed", "unchanged", "skipped before")
-    assert [told[name] for name in names] == [1, 1, 1, 1, 1, 1]
+    names = ("new", "changed", "moved", "removed", "unchanged")
+    assert [told[name] for name in names] == [1, 1, 1, 1, 1]
+    assert told["skipped"] == [{"path": str(photos / "bad.jpg"), "reason": "it is empty (0 bytes)"}]
+    assert "1 skipped before" in run("update", "--dry-run")[2]
     told = json.loads(run("update", "--dry-run", "--retry-skipped", "--json")[1])
-    assert (told["changed"], told["skipped before"]) == (2, 0)
+    assert (told["changed"], told["skipped"]) == (2, [])
 
 
 def test_how_alike_kept_frames_may_be_is_chosen(run: Run, photos: Path) -> None:
@@ -467,3 +491,12 @@ def test_a_folder_is_taken_out(run: Run, photos: Path, tmp_path: Path) -> None:
     code, _, err = run("forget", "elsewhere")
     assert code == 1
     assert f"its folders are: {photos}" in err
+
+
+def test_a_folder_is_taken_out_by_the_name_that_status_gives_it(run: Run, tmp_path: Path) -> None:
+    for name in (os.fsdecode(b"inv\xff"), "line\nbreak"):
+        paint(tmp_path / name / "white.png", "white")
+        run("update", str(tmp_path / name))
+        (shown,) = [line for line in run("status")[1].splitlines() if "file://" in line]
+        code, _, err = run("forget", shown.strip().partition(": ")[0])
+        assert (code, "1 file left the results" in err) == (0, True)

@@ -33,9 +33,11 @@ class Changes:
     """What a scan found. Nothing has been read or written yet.
 
     `mounts` are the disks inside the roots from now on, `unplugged_disks` those of them that are not there now;
-    `not_read` are files of formats that are not read. `perhaps_moved` are those of the unavailable ones whose root is
-    not there any more although its disk seems to be: they have moved if a file turns up with their content. `moved` is
-    filled only by a preview, which takes them out of `to_read`, `missing` and `unavailable`.
+    `not_read` are files of formats that are not read. `still_skipped` and `still_partial` have not changed since
+    nothing, or only a part of them, could be read; the latter count as unchanged too. `perhaps_moved` are those of the
+    unavailable ones whose root is not there any more although its disk seems to be: they have moved if a file turns up
+    with their content. `moved` is filled only by a preview, which takes them out of `to_read`, `missing` and
+    `unavailable`.
     """
 
     to_read: list[Found] = field(default_factory=list)
@@ -45,6 +47,7 @@ class Changes:
     unavailable: list[Source] = field(default_factory=list)
     perhaps_moved: list[Source] = field(default_factory=list)
     still_skipped: list[Source] = field(default_factory=list)
+    still_partial: list[Source] = field(default_factory=list)
     unreachable_roots: list[Root] = field(default_factory=list)
     unreadable_folders: list[str] = field(default_factory=list)
     unplugged_disks: list[str] = field(default_factory=list)
@@ -202,8 +205,11 @@ def _sort_in(
         changes.to_read.append(Found(candidate, root.root_id, known))
     elif known.state == SKIPPED:
         changes.still_skipped.append(known)
-    elif known.state == UNAVAILABLE:
-        changes.returned.append(known)
     else:
-        assert known.state == OK
-        changes.unchanged += 1
+        if known.reason is not None:
+            changes.still_partial.append(known)
+        if known.state == UNAVAILABLE:
+            changes.returned.append(known)
+        else:
+            assert known.state == OK
+            changes.unchanged += 1

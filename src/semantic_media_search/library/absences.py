@@ -11,6 +11,7 @@ from semantic_media_search.ingest.catalog import OK, REMOVED, SKIPPED, UNAVAILAB
 from semantic_media_search.ingest.scan import Changes, Found, content_hash
 from semantic_media_search.library.progress import Progress
 from semantic_media_search.library.summary import IngestSummary
+from semantic_media_search.records import SkippedFile
 
 
 def settle(
@@ -41,6 +42,11 @@ def settle(
         remove(catalog, source)
     overwritten = _move(catalog, changes, moves, known)
     summary.moved += len(moves)
+    summary.partial += [
+        SkippedFile(found.candidate.path, source.reason)
+        for source, found in moves
+        if source.reason is not None
+    ]
     summary.removed += sum(source.state == OK for source in overwritten)
     summary.removed += sum(source.state != SKIPPED for source in lost)
     summary.unchanged += changes.unchanged + len(changes.returned)

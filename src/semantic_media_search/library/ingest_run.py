@@ -92,6 +92,8 @@ class IngestRun:
             )
         self.summary.skipped += [SkippedFile(s.path, s.reason or "unreadable") for s in changes.still_skipped]
         self.summary.skipped_before = len(changes.still_skipped)
+        self.summary.partial += [SkippedFile(s.path, s.reason or "damaged") for s in changes.still_partial]
+        self.summary.partial_before = len(changes.still_partial)
         moves = find_moves(changes, known, self._catalog.revivable(), self._progress)
         with self._writer.committing():
             if settle(self._catalog, changes, known, moves, self.summary):
@@ -185,6 +187,8 @@ class IngestRun:
                 summary.moved += 1
             else:
                 summary.unchanged += 1
+            if known.reason is not None:
+                summary.partial.append(SkippedFile(here.path, known.reason))
             return
         if end.unread and not frames and known is not None and known.state != SKIPPED:
             # What is known of it stays as it is; the sizes still differ, so the next run tries again.
