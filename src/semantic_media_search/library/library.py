@@ -202,9 +202,10 @@ class Library:
     def build_index(
         self, model: str, progress: Progress | None = None, *, rebuild: bool = False
     ) -> "IndexSummary":
-        """Embed what lacks a vector and bring the graph up to it, with this model; `rebuild` begins anew.
+        """Embed what lacks a vector and bring the graph up to it, with this model; `rebuild` makes all of it anew.
 
-        Another model than before makes a new generation, which serves when it is whole.
+        Another model than before makes a new generation, which serves when it is whole, as does `rebuild`; where such a
+        run was interrupted, the next one goes on.
         """
         from semantic_media_search.library.index_run import index_library
 
