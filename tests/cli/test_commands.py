@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from semantic_media_search.cli.console import Console
 from semantic_media_search.errors import UnsupportedMediaError
 from semantic_media_search.index.hnsw import HNSWIndex
 from semantic_media_search.ingest.isolated import IsolatedReaders
+from semantic_media_search.library import index_run
 from semantic_media_search.library.summary import IngestSummary
 from semantic_media_search.records import SkippedFile
 
@@ -102,6 +104,27 @@ def test_strict_makes_skipped_files_count(run: Run, photos: Path) -> None:
     assert json.loads(out)["skipped"][0]["path"] == str(photos / "bad.jpg")
 
 
+def test_a_video_that_is_cut_short_counts_in_every_strict_run(run: Run, photos: Path) -> None:
+    film(photos / "film.mkv", ["black", "yellow", "green", "white"], seconds_each=3)
+    whole = (photos / "film.mkv").read_bytes()
+    (photos / "film.mkv").write_bytes(whole[: len(whole) // 2])
+    code, _, err = run("ingest", str(photos), "--strict")
+    assert code == 1
+    assert err.count(str(photos / "film.mkv")) == 1
+    code, _, err = run("ingest", "--strict")
+    assert code == 1
+    assert "5 unchanged" in err
+    assert "Read in part: 1 in earlier runs" in err
+    assert str(photos / "film.mkv") not in err
+    os.utime(photos / "film.mkv", (0, 0))
+    assert run("ingest", "--strict")[0] == 1
+    (photos / "film.mkv").rename(photos / "cut.mkv")
+    assert run("ingest", "--strict")[0] == 1
+    code, out, _ = run("ingest", "--json")
+    assert code == 0
+    assert [file["path"] for file in json.loads(out)["read_in_part"]] == [str(photos / "cut.mkv")]
+
+
 def test_what_care_does_as_json(run: Run, photos: Path) -> None:
     run("ingest", str(photos))
     told = json.loads(run("index", "--json")[1])
@@ -123,10 +146,12 @@ def test_a_dry_run_tells_what_is_new_changed_moved_and_gone(run: Run, photos: Pa
     paint(photos / "blue.png", "yellow", size=(80, 60))
     paint(photos / "new.png", "white", size=(90, 70))
     told = json.loads(run("update", "--dry-run", "--json")[1])
-    names = ("new", "changed", "moved", "removed", "unchanged", "skipped before")
-    assert [told[name] for name in names] == [1, 1, 1, 1, 1, 1]
+    names = ("new", "changed", "moved", "removed", "unchanged")
+    assert [told[name] for name in names] == [1, 1, 1, 1, 1]
+    assert told["skipped"] == [{"path": str(photos / "bad.jpg"), "reason": "it is empty (0 bytes)"}]
+    assert "1 skipped before" in run("update", "--dry-run")[2]
     told = json.loads(run("update", "--dry-run", "--retry-skipped", "--json")[1])
-    assert (told["changed"], told["skipped before"]) == (2, 0)
+    assert (told["changed"], told["skipped"]) == (2, [])
 
 
 def test_how_alike_kept_frames_may_be_is_chosen(run: Run, photos: Path) -> None:
@@ -194,6 +219,23 @@ def test_status_tells_what_there_is(run: Run, photos: Path) -> None:
     assert (told["frames"], told["pending_frames"]) == (6, 1)
     assert told["folders"] == {str(photos): {"image": 3, "video": 1}, str(other): {"image": 1}}
     assert told["library_bytes"] > told["frames_bytes"] > 0
+
+
+def test_a_rebuild_that_was_interrupted_is_told_of_and_gone_on_with(
+    run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    run("update", str(photos))
+    with monkeypatch.context() as patched:
+        patched.setattr(index_run, "build_graph", interrupted)
+        code, _, err = run("index", "--rebuild")
+    assert (code, "run the command again to go on" in err) == (130, True)
+    assert run("update")[0] == 0
+    assert "Begun     5 vectors of starter: `media-search index --rebuild` goes on" in run("status")[1]
+    assert json.loads(run("index", "--rebuild", "--json")[1])["embedded"] == 0
+    assert "Begun" not in run("status")[1]
 
 
 def test_models_lists_both(run: Run) -> None:
@@ -449,3 +491,12 @@ def test_a_folder_is_taken_out(run: Run, photos: Path, tmp_path: Path) -> None:
     code, _, err = run("forget", "elsewhere")
     assert code == 1
     assert f"its folders are: {photos}" in err
+
+
+def test_a_folder_is_taken_out_by_the_name_that_status_gives_it(run: Run, tmp_path: Path) -> None:
+    for name in (os.fsdecode(b"inv\xff"), "line\nbreak"):
+        paint(tmp_path / name / "white.png", "white")
+        run("update", str(tmp_path / name))
+        (shown,) = [line for line in run("status")[1].splitlines() if "file://" in line]
+        code, _, err = run("forget", shown.strip().partition(": ")[0])
+        assert (code, "1 file left the results" in err) == (0, True)

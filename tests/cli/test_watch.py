@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from fakes import paint
+from fakes import ColourEncoder, paint
 from processes import importing_as_here
+from semantic_media_search.cli import main
+from semantic_media_search.cli.commands import care, models
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings.loading import load_encoder
 from semantic_media_search.errors import LibraryBusyError, LibraryNotFoundError
@@ -178,3 +180,27 @@ def test_an_unplugged_folder_loses_nothing(
     paint(photos / "white.png", "white")  # and is followed as before
     assert _wait_for(lambda: _states(library) == {"ok": 4})
     assert updates.come_to(embedded=4, removed=0)
+
+
+@pytest.mark.parametrize("named", [[], ["--model", "starter"]])
+def test_a_model_that_was_changed_beside_it_is_followed(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch, named: list[str]
+) -> None:
+    encoders = {"starter": ColourEncoder("starter"), "other": ColourEncoder("other", "07be2")}
+    beside = Library(Settings(library=tmp_path / "library", threads=1), encoders.__getitem__)
+
+    def rounds(*_: object) -> Iterator[None]:
+        yield
+        beside.build_index("other")
+        paint(photos / "blue.png", "blue")
+        yield
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(models, "load_encoder", lambda name, **_: encoders[name])
+    monkeypatch.setattr(care, "changes", rounds)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert main(["watch", str(photos), "--library", str(tmp_path / "library"), *named]) == 0
+    assert beside.view().generation.model.name == "other"
+    assert len(beside.view().search_text("blue", 5)) == 2
+    if named:  # begun with another model than the library's, it says so and ends
+        assert main(["watch", "--library", str(tmp_path / "library"), *named]) == 1

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,34 @@ def _open(folder: Path) -> Library:
     return Library(Settings(library=folder), ENCODERS.__getitem__)
 
 
+def _visible(folder: Path) -> dict[int, str]:
+    """The names of the files whose frames a reader sees now, by frame_id."""
+    try:
+        view = _open(folder).view()
+    except LibraryNotFoundError:
+        return {}
+    frames = view.frames(view.store.frame_ids.tolist())
+    return {frame.frame_id: Path(frame.source_path).name for frame in frames}
+
+
+def _kill(
+    process: subprocess.Popen[bytes], folder: Path, seen: dict[int, str], gone: Collection[str] = ()
+) -> None:
+    """Kill it, and check what it leaves: whole, and no less than was `seen` before, but for files that are `gone`."""
+    _check_nothing_is_lost(folder, seen, gone)
+    process.kill()
+    process.wait()
+    _check_committed_is_whole(folder)
+    _check_nothing_is_lost(folder, seen, gone)
+
+
+def _check_nothing_is_lost(folder: Path, seen: dict[int, str], gone: Collection[str]) -> None:
+    """Whatever was `seen` before is still visible; what is visible now is added to it."""
+    now = _visible(folder)
+    assert {number: name for number, name in seen.items() if name not in gone}.items() <= now.items()
+    seen.update(now)
+
+
 def _check_committed_is_whole(folder: Path) -> None:
     """Whatever a reader can see is all there: frames, vectors, graph."""
     library = _open(folder)
@@ -115,20 +144,19 @@ def _kill_often(kills: int, seed: int, photos: Path, undisturbed: tuple[Path, fl
     whole, seconds = undisturbed
     moments = random.Random(seed)
     folder = tmp_path / "library"
-    done = 0
+    done, seen = 0, dict[int, str]()
     while done < kills:
         process = _start(folder, photos)
         try:
             process.wait(timeout=moments.uniform(0, seconds))
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            _kill(process, folder, seen)
             done += 1
-            _check_committed_is_whole(folder)
             continue
         assert process.returncode == 0
         _check_same(folder, whole)
         shutil.rmtree(folder)  # it came through: begin again, for the kills that are left
+        seen = {}
     assert _start(folder, photos).wait() == 0
     _check_same(folder, whole)
 
@@ -145,6 +173,7 @@ def _fill_often(times: int, seed: int, photos: Path, undisturbed: tuple[Path, fl
         folder = tmp_path / str(number)
         full = 0
         while full < 2:
+            before = _visible(folder)
             process = _run(folder, photos, largest_file=int(largest ** sizes.uniform(0.5, 1.0)))
             said, _ = process.communicate(timeout=120)
             if process.returncode == 0:
@@ -152,6 +181,7 @@ def _fill_often(times: int, seed: int, photos: Path, undisturbed: tuple[Path, fl
             assert b"Error" in said
             full += 1
             _check_committed_is_whole(folder)
+            assert before.items() <= _visible(folder).items()
         assert _start(folder, photos).wait(timeout=120) == 0
         _check_same(folder, whole)
 
@@ -194,16 +224,14 @@ def _kill_care_often(kills: int, seed: int, photos: Path, tmp_path: Path) -> Non
     seconds = time.monotonic() - began
     moments = random.Random(seed)
     shutil.copytree(before, folder)
-    done = 0
+    done, seen = 0, _visible(before)
     while done < kills:
         process = _start(folder, media, "care")
         try:
             process.wait(timeout=moments.uniform(0, seconds))
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            _kill(process, folder, seen, GONE)
             done += 1
-            _check_committed_is_whole(folder)
             continue
         assert process.returncode == 0
         _check_same(folder, whole)

@@ -14,7 +14,8 @@ import pytest
 from fakes import ColourEncoder, film, paint
 from semantic_media_search.config import Settings
 from semantic_media_search.errors import LibraryNotFoundError
-from semantic_media_search.library import Library, absences, ingest_run
+from semantic_media_search.library import Library, absences, index_run, ingest_run
+from semantic_media_search.library.progress import Silent
 from semantic_media_search.library.writer import LibraryWriter
 
 ENCODERS = {"colours": ColourEncoder(), "other": ColourEncoder("other", "07be2")}
@@ -154,7 +155,7 @@ def test_compact_finishes_what_an_interrupted_one_left(
         library.compact()
     assert library.paths.frame(2).exists()
     findings = library.doctor(repair=False)
-    assert any("no frame of the library" in finding.problem for finding in findings)
+    assert "frames that no commit names: 1" in [finding.problem for finding in findings]
     assert library.compact().bytes_freed > 0
     assert not library.paths.frame(2).exists()
     assert _published(library) == [0, 1]
@@ -198,6 +199,105 @@ def test_doctor_tells_of_what_a_repair_took_away(library: Library) -> None:
     library.build_index("colours")
     assert library.doctor(repair=False) == []
     assert _found(library) == Counter(["red", "green", "blue"])
+
+
+class StopsAfter(Silent):
+    """A person who presses Ctrl-C when so many frames were embedded."""
+
+    def __init__(self, frames: int):
+        self.left = frames
+
+    def advance(self, amount: int = 1) -> None:
+        self.left -= amount
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def half_embedded(library: Library, monkeypatch: pytest.MonkeyPatch, anew: str) -> Callable[[], int]:
+    """Two of three frames embedded anew, then interrupted; gives a function that goes on, and says how many it did."""
+    model = "other" if anew == "model" else "colours"
+    monkeypatch.setattr(index_run, "COMMIT_ROWS", 1)
+    with pytest.raises(KeyboardInterrupt):
+        library.build_index(model, StopsAfter(2), rebuild=anew == "rebuild")
+    return lambda: library.build_index(model, rebuild=anew == "rebuild").embedded
+
+
+@pytest.mark.parametrize("anew", ["model", "rebuild"])
+def test_vectors_made_anew_until_interrupted_are_kept(
+    library: Library, half_embedded: Callable[[], int], photos: Path, anew: str
+) -> None:
+    library.update("colours")
+    (begun,) = library.status().unfinished
+    assert begun.rows == 2
+    paint(photos / "white.png", "white")
+    library.update("colours")
+    assert half_embedded() == 2
+    assert library.status().unfinished == []
+    assert _found(library) == Counter(["red", "green", "blue", "white"])
+    assert len(list((library.paths.root / "generations").iterdir())) == 1
+    assert library.doctor(repair=False) == []
+
+
+@pytest.mark.parametrize("anew", ["model", "rebuild"])
+def test_a_photo_comes_back_while_vectors_are_made_anew(
+    library: Library, photos: Path, anew: str, request: pytest.FixtureRequest
+) -> None:
+    """Behind its place there are rows already: they are made once more."""
+    away = (photos / "blue.png").rename(photos.parent / "away.png")
+    library.update("colours")
+    paint(photos / "yellow.png", "yellow")
+    library.update("colours")
+    go_on: Callable[[], int] = request.getfixturevalue("half_embedded")
+    away.rename(photos / "blue.png")
+    library.update("colours")
+    assert go_on() == 4
+    assert _found(library) == Counter(["red", "green", "blue", "yellow"])
+    assert library.doctor(repair=False) == []
+
+
+@pytest.mark.parametrize("anew", ["model", "rebuild"])
+def test_compact_drops_vectors_that_were_begun(
+    library: Library, half_embedded: Callable[[], int], anew: str
+) -> None:
+    assert library.compact().bytes_freed > 0
+    assert library.status().unfinished == []
+    assert half_embedded() == 3
+    assert library.doctor(repair=False) == []
+
+
+def test_doctor_says_one_thing_to_do_about_vectors_that_were_cut_off(library: Library) -> None:
+    generation = library.commit().generation
+    assert generation is not None
+    os.truncate(library.paths.generation(generation.generation) / "embeddings.dat", 100)
+    (finding,) = library.doctor(repair=False)
+    assert "100 bytes where 768 were committed" in finding.problem
+    assert "run" not in finding.problem
+    assert finding.remedy == (
+        "run `media-search doctor`; then `media-search index` to compute the vectors anew"
+    )
+    (finding,) = library.doctor(repair=True)
+    assert finding.remedy == "run `media-search index` to compute the vectors anew"
+    library.build_index("colours")
+    assert library.doctor(repair=False) == []
+
+
+def test_doctor_that_only_checks_says_what_would_be_done(library: Library) -> None:
+    library.paths.metadata.write_text("{}\n")
+    for number in range(100, 164):
+        library.paths.frame(number).write_bytes(b"")
+    published, stray = library.doctor(repair=False)
+    assert published.remedy == "run `media-search doctor` to write it anew"
+    assert (stray.problem, stray.remedy) == (
+        "frames that no commit names: 64",
+        "run `media-search compact`",
+    )
+    assert len(list(library.paths.frames.iterdir())) == 3 + 64
+    assert library.paths.metadata.read_text() == "{}\n"
+    assert [finding.remedy for finding in library.doctor(repair=True)] == [
+        "written anew from the catalogue",
+        "removed",
+    ]
 
 
 @pytest.mark.parametrize(

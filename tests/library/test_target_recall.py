@@ -8,6 +8,7 @@ import pytest
 
 from fakes import ColourEncoder, paint
 from semantic_media_search.config import Settings
+from semantic_media_search.errors import ModelNotFoundError
 from semantic_media_search.ingest.catalog import CATALOG_NAME, Generation
 from semantic_media_search.library import Library, index_run
 from semantic_media_search.library.progress import Silent
@@ -137,3 +138,30 @@ def test_a_catalogue_made_before_targets_were_kept(
     assert (held.ef_search, held.target_recall) == (83, None)
     run(make(target_recall=0.8))
     assert make().view().generation.ef_search == 83
+
+
+@pytest.mark.parametrize("gone", ["not there", "another version"])
+def test_compact_without_the_model_leaves_measuring_to_the_next_run(
+    make: Callable[..., Library], measured: list[tuple[int, float]], tmp_path: Path, gone: str
+) -> None:
+    run(make(target_recall=0.8))
+    (tmp_path / "photos" / "1.png").unlink()
+    library = make(target_recall=0.8)
+    library.ingest()
+
+    def load(name: str) -> ColourEncoder:
+        if gone == "not there":
+            raise ModelNotFoundError(f"no model is called {name}")
+        return ColourEncoder(name, "07be2")
+
+    progress = Noting()
+    compacted = Library(library.settings, load).compact(progress)
+    assert compacted.frames == 1
+    assert "Recall is not measured this time" in progress.notes[0]
+    held = library.view().generation
+    assert (held.rows, held.indexed_rows, held.ef_search, held.recall) == (2, 2, 83, None)
+    assert len(library.view().search_text("red", 5)) == 2
+    assert library.doctor(repair=False) == []
+    assert measured == [(3, 0.8)]
+    assert run(library).recall == 0.8
+    assert measured == [(3, 0.8), (2, 0.8)]

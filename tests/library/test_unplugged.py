@@ -1,6 +1,7 @@
 """A disk whose mount point lies inside a folder of the library: unplugged, it leaves that folder empty, or none."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -115,3 +116,75 @@ def test_a_disk_that_will_not_come_back_is_taken_out(
     summary, _ = library.update("colours")
     assert summary.frames == 0
     assert _found(library) == {"here", "one", "two"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder in a folder that holds something else too."""
+    for number, colour in enumerate(["red", "green", "blue"]):
+        paint(tmp_path / "holder" / "old name" / f"{colour}.png", colour, seed=number)
+    (tmp_path / "holder" / "letter.txt").touch()
+    return tmp_path / "holder" / "old name"
+
+
+@pytest.fixture
+def of_folder(tmp_path: Path, folder: Path) -> Library:
+    library = Library(Settings(library=tmp_path / "library", threads=1), lambda _: ColourEncoder())
+    library.add_roots([folder])
+    library.update("colours")
+    return library
+
+
+@pytest.mark.parametrize("seen_away", [True, False])
+def test_a_folder_that_was_renamed_is_not_embedded_again(
+    of_folder: Library, folder: Path, seen_away: bool
+) -> None:
+    new = folder.rename(folder.parent / "new name")
+    (new / "red.png").unlink()
+    if seen_away:
+        assert of_folder.update("colours")[0].unavailable == 3
+    changes = of_folder.preview([new])
+    assert (len(changes.moved), len(changes.to_read), len(changes.unavailable)) == (2, 0, 1)
+    of_folder.add_roots([new])
+    summary, indexed = of_folder.update("colours")
+    assert (summary.moved, summary.new, summary.removed, summary.unavailable) == (2, 0, 0, 1)
+    assert indexed is not None
+    assert indexed.embedded == 0
+    found = [Path(hit.frame.source_path) for hit in of_folder.view().search_text("red", 50)]
+    assert sorted(found) == sorted([folder / "red.png", new / "blue.png", new / "green.png"])
+    assert of_folder.doctor(repair=False) == []
+
+
+@pytest.mark.parametrize("mount_point_stays", [True, False])
+def test_a_copy_of_what_is_on_an_unplugged_disk_is_no_move(
+    of_folder: Library, folder: Path, tmp_path: Path, mount_point_stays: bool
+) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    folder.parent.rename(tmp_path / "unplugged")
+    if mount_point_stays:
+        folder.parent.mkdir()
+    of_folder.add_roots([copy])
+    summary, _ = of_folder.update("colours")
+    assert (summary.moved, summary.new, summary.removed, summary.unavailable) == (0, 3, 0, 3)
+    if mount_point_stays:
+        folder.parent.rmdir()
+    (tmp_path / "unplugged").rename(folder.parent)
+    summary, _ = of_folder.update("colours")
+    assert (summary.unchanged, summary.frames, summary.unavailable) == (6, 0, 0)
+
+
+def test_a_copy_of_an_unplugged_disk_whose_mount_point_goes_with_it_is_no_move(
+    plug: Callable[[bool], None], disk: Path, tmp_path: Path
+) -> None:
+    library = Library(Settings(library=tmp_path / "library", threads=1), lambda _: ColourEncoder())
+    library.add_roots([disk])
+    library.update("colours")
+    plug(False)
+    disk.rmdir()
+    library.add_roots([Path(shutil.copytree(tmp_path / "away", tmp_path / "copy"))])
+    for new in (2, 0):
+        summary, _ = library.update("colours")
+        assert (summary.moved, summary.new, summary.removed, summary.unavailable) == (0, new, 0, 2)
+    disk.mkdir()
+    plug(True)
+    assert library.update("colours")[0].unchanged == 4

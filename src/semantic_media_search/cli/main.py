@@ -74,7 +74,9 @@ def build_parser() -> argparse.ArgumentParser:
     models = add("models", "The models that can be used.")
     models.add_argument("--json", action="store_true", help="print them as JSON")
     watch = add("watch", "Update now and whenever something in the folders changes, until Ctrl-C.")
-    watch.add_argument("folders", nargs="*", type=Path, help="folders to add to the library (read in place)")
+    watch.add_argument(
+        "folders", nargs="*", type=_folder, help="folders to add to the library (read in place)"
+    )
     _add_model(watch)
     forget = add("forget", "Take folders out of the library; their own files are not touched.")
     forget.add_argument("folders", nargs="+", type=_folder, help="folders of the library (see status)")
@@ -91,7 +93,9 @@ def build_parser() -> argparse.ArgumentParser:
 def _folder(text: str) -> Path:
     if not text.strip():  # an unset variable, most likely; as a path it would mean the current folder
         raise argparse.ArgumentTypeError("a folder's name is empty; name it, or say . for the current one")
-    return Path(text)
+    from semantic_media_search.ingest.discovery import text_to_path  # numpy, which not every command needs
+
+    return Path(text_to_path(text))  # `status` names some folders by URIs
 
 
 def _add_sources(parser: argparse.ArgumentParser) -> None:
@@ -108,7 +112,9 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
         metavar="BITS",
         help="how much a frame must differ from the one kept before it, of 64 bits (default 4; 0 keeps all)",
     )
-    parser.add_argument("--strict", action="store_true", help="exit with 1 where any file was skipped")
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with 1 where any file was skipped or read only in part"
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument(
         "--retry-skipped", action="store_true", help="read files again that could not be used before"

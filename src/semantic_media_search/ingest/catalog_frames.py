@@ -1,7 +1,7 @@
 """The frames of the catalogue: what there is to find, by number.
 
 A frame is live (1), gone with its file and ready to come back with it (0), or gone for good until `compact` clears
-it away (-1): its file has other contents now, or the vectors that serve were made without it.
+it away (-1): its file has other contents now, the vectors that serve were made without it, or its picture is damaged.
 """
 
 import sqlite3
@@ -65,6 +65,10 @@ class FrameTable:
         self._set_live("live = -1 WHERE source_id = ?", (source_id,))
         return live
 
+    def give_up_frames(self, frame_ids: Iterable[int]) -> None:
+        """Take single frames out for good."""
+        self._db.executemany("UPDATE frames SET live = -1 WHERE frame_id = ?", ((one,) for one in frame_ids))
+
     def give_up_hidden(self, but: Iterable[int]) -> int:
         """Let no hidden frame come back `but` these; returns how many that concerns."""
         kept = set(but)
@@ -101,10 +105,17 @@ class FrameTable:
 
     def live_frames(self, start: int = 0, stop: int | None = None) -> Iterator[FrameRecord]:
         """Live frames with start <= frame_id < stop, in frame_id order."""
+        return self._frames_with(1, start, 2**62 if stop is None else stop)
+
+    def hidden_frames(self) -> Iterator[FrameRecord]:
+        """The frames that went with their files and can come back, in frame_id order."""
+        return self._frames_with(0, 0, 2**62)
+
+    def _frames_with(self, live: int, start: int, stop: int) -> Iterator[FrameRecord]:
         rows = self._db.execute(
             f"SELECT {_FRAME_COLUMNS} FROM frames f JOIN sources s USING (source_id)"  # noqa: S608
-            " WHERE f.live = 1 AND f.frame_id >= ? AND f.frame_id < ? ORDER BY f.frame_id",
-            (start, 2**62 if stop is None else stop),
+            " WHERE f.live = ? AND f.frame_id >= ? AND f.frame_id < ? ORDER BY f.frame_id",
+            (live, start, stop),
         )
         for row in rows:
             yield self._record(row)

@@ -45,7 +45,7 @@ class Noticed:
 
     `closed` is what cannot be looked at now: a folder that cannot be listed or whose files may not be looked at, a
     link whose disk seems to be unplugged (FileNotFoundError). `mounts` are the folders at which another disk begins,
-    `not_read` the files of formats that are not read (see `formats.is_not_read`).
+    the root perhaps among them, `not_read` the files of formats that are not read (see `formats.is_not_read`).
     """
 
     closed: dict[str, OSError] = field(default_factory=dict)
@@ -157,6 +157,8 @@ def _walk(root: str, noticed: Noticed) -> Iterator["os.DirEntry[str]"]:
         if not entries and os.path.islink(folder):  # noqa: PTH114 - as above
             # The mount point of a disk that is unplugged, it seems.
             noticed.closed[path_to_text(folder)] = _GONE
+        if folder == root:
+            disk_around = _disk_of(os.path.dirname(folder))  # noqa: PTH120 - as above
         if disk_around is not None and facts.st_dev != disk_around:
             noticed.mounts.add(path_to_text(folder))
         inner: list[tuple[str, int | None]] = []
@@ -172,6 +174,13 @@ def _walk(root: str, noticed: Noticed) -> Iterator["os.DirEntry[str]"]:
             else:
                 yield entry
         folders += reversed(inner)
+
+
+def _disk_of(folder: str) -> int | None:
+    try:
+        return os.stat(folder).st_dev  # noqa: PTH116 - as above
+    except OSError:
+        return None
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

@@ -33,8 +33,11 @@ class Changes:
     """What a scan found. Nothing has been read or written yet.
 
     `mounts` are the disks inside the roots from now on, `unplugged_disks` those of them that are not there now;
-    `not_read` are files of formats that are not read. `moved` is filled only by a preview, which takes them out of
-    `to_read` and `missing`.
+    `not_read` are files of formats that are not read. `still_skipped` and `still_partial` have not changed since
+    nothing, or only a part of them, could be read; the latter count as unchanged too. `perhaps_moved` are those of the
+    unavailable ones whose root is not there any more although its disk seems to be: they have moved if a file turns up
+    with their content. `moved` is filled only by a preview, which takes them out of `to_read`, `missing` and
+    `unavailable`.
     """
 
     to_read: list[Found] = field(default_factory=list)
@@ -42,7 +45,9 @@ class Changes:
     returned: list[Source] = field(default_factory=list)
     missing: list[Source] = field(default_factory=list)
     unavailable: list[Source] = field(default_factory=list)
+    perhaps_moved: list[Source] = field(default_factory=list)
     still_skipped: list[Source] = field(default_factory=list)
+    still_partial: list[Source] = field(default_factory=list)
     unreachable_roots: list[Root] = field(default_factory=list)
     unreadable_folders: list[str] = field(default_factory=list)
     unplugged_disks: list[str] = field(default_factory=list)
@@ -76,6 +81,7 @@ def compare(
     noticed = Noticed()
     closed = noticed.closed
     lost: list[tuple[str, str]] = []
+    taken_away: list[tuple[str, str]] = []
     for root in roots:
         closed_before = len(closed)
         here = (root.path, text_to_path(root.path))
@@ -104,6 +110,8 @@ def compare(
         if not reachable:
             changes.unreachable_roots.append(root)
             lost.append(here)
+            if _was_taken_away(here[1]):
+                taken_away.append(here)
     away = [(mount, text_to_path(mount)) for mount in mounts if mount not in noticed.mounts]
     if away:
         here_now = [source.path for source in known.values() if source.source_id in seen]
@@ -122,18 +130,41 @@ def compare(
             unplugged.add(disk)
         if within is not None or disk is not None or _first_holding(lost, source.path) is not None:
             changes.unavailable.append(source)
+            if within is None and disk is None and _first_holding(taken_away, source.path) is not None:
+                changes.perhaps_moved.append(source)
         else:
             changes.missing.append(source)
     changes.unreadable_folders = [
         path for path, error in closed.items() if path in held or not isinstance(error, FileNotFoundError)
     ]
-    changes.unplugged_disks = sorted(unplugged)
+    changes.unplugged_disks = sorted(unplugged - {root.path for root in changes.unreachable_roots})
     changes.mounts = noticed.mounts | unplugged
     changes.not_read = noticed.not_read
     changes.to_read.sort(
         key=lambda found: found.candidate.kind != IMAGE
     )  # stable: images first, else as walked
     return changes
+
+
+def _was_taken_away(root: str) -> bool:
+    """Whether this root was renamed, moved or deleted, rather than unplugged: it is gone, and what held it is not.
+
+    An unplugged disk leaves its mount point empty, or takes it away: then the folder around the root is empty or gone.
+    Of a root that is itself a disk the folder around it tells nothing; `mounts` knows it (see decision 0406).
+    """
+    try:
+        os.lstat(root)
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return False
+    else:
+        return False
+    try:
+        with os.scandir(os.path.dirname(root)) as around:  # noqa: PTH120 - as above
+            return next(around, None) is not None
+    except OSError:
+        return False
 
 
 def content_hash(path: str) -> str:
@@ -149,6 +180,11 @@ def as_it_is_now(candidate: Candidate) -> Candidate:
     """The same file with the size and time it has at this moment. Raises OSError where it is gone."""
     facts = os.stat(text_to_path(candidate.path))  # noqa: PTH116 - called for every file that is read
     return replace(candidate, size=facts.st_size, mtime_ns=facts.st_mtime_ns)
+
+
+def lies_in(folder: str, file: str) -> bool:
+    """Whether a file lies in a folder, both as text (see `path_to_text`)."""
+    return text_to_path(file).startswith(text_to_path(folder).rstrip(os.sep) + os.sep)
 
 
 def _first_holding(places: Sequence[tuple[str, str]], path: str) -> str | None:
@@ -169,8 +205,11 @@ def _sort_in(
         changes.to_read.append(Found(candidate, root.root_id, known))
     elif known.state == SKIPPED:
         changes.still_skipped.append(known)
-    elif known.state == UNAVAILABLE:
-        changes.returned.append(known)
     else:
-        assert known.state == OK
-        changes.unchanged += 1
+        if known.reason is not None:
+            changes.still_partial.append(known)
+        if known.state == UNAVAILABLE:
+            changes.returned.append(known)
+        else:
+            assert known.state == OK
+            changes.unchanged += 1

@@ -5,11 +5,13 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 
 from semantic_media_search.ingest.catalog import OK, REMOVED, SKIPPED, UNAVAILABLE, Catalog, Source
 from semantic_media_search.ingest.scan import Changes, Found, content_hash
 from semantic_media_search.library.progress import Progress
 from semantic_media_search.library.summary import IngestSummary
+from semantic_media_search.records import SkippedFile
 
 
 def settle(
@@ -32,6 +34,7 @@ def settle(
     catalog.set_mounts(changes.mounts)
     for source in changes.returned:
         catalog.put_source(replace(source, state=OK))
+    changes.unavailable = [source for source in changes.unavailable if source.source_id not in moved_ids]
     for source in changes.unavailable:
         if source.state == OK:
             catalog.put_source(replace(source, state=UNAVAILABLE))
@@ -39,6 +42,11 @@ def settle(
         remove(catalog, source)
     overwritten = _move(catalog, changes, moves, known)
     summary.moved += len(moves)
+    summary.partial += [
+        SkippedFile(found.candidate.path, source.reason)
+        for source, found in moves
+        if source.reason is not None
+    ]
     summary.removed += sum(source.state == OK for source in overwritten)
     summary.removed += sum(source.state != SKIPPED for source in lost)
     summary.unchanged += changes.unchanged + len(changes.returned)
@@ -58,11 +66,12 @@ def find_moves(
 ) -> list[tuple[Source, Found]]:
     """Pairs of a source that is gone from its path and the file with its content; hashes only files of its size.
 
+    A source is gone that is missing, or whose root was taken away from a disk that is there (`perhaps_moved`).
     That reads whole files: to be done before a transaction is opened, for which others would have to wait.
     Of those that went in earlier runs, only `revivable` ones still have frames to come back with. A file may have
     come to a path that had another (names that were swapped, or that all went on by one).
     """
-    missing = {source.path for source in changes.missing}
+    missing = {source.path for source in chain(changes.missing, changes.perhaps_moved)}
     changed = {found.candidate.path for found in changes.to_read}
     gone: dict[int, list[Source]] = {}
     for source in known.values():

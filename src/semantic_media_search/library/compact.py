@@ -27,21 +27,24 @@ class CompactSummary:
 def compact(
     writer: LibraryWriter, encoder: Encoder | None, settings: Settings, progress: Progress
 ) -> CompactSummary:
-    """Drop removed frames from the vectors, the graph, the catalogue and the disk.
+    """Drop removed frames from the vectors, the graph, the catalogue and the disk, and unfinished changes of model.
 
     Vectors are copied, not computed again. Until the one commit at the end the old generation serves; files are
-    removed only after it. `encoder` is needed where there are vectors: recall is measured anew.
+    removed only after it. Recall is measured anew with `encoder`; without one, searches look as far as before, and
+    the next `index` or `update` measures it.
     """
     paths, catalog = writer.paths, writer.catalog
     removed = catalog.removed_frames()
     if not removed:  # but a run that ended early may have left its end to be done
-        freed = writer.remove_stray_frames()
+        before = _size_of_generations(writer)
+        writer.drop_other_generations()
+        freed = writer.remove_stray_frames() + before - _size_of_generations(writer)
         publish(paths, catalog, writer.commit)
-        return CompactSummary(0, freed)
+        return CompactSummary(0, max(0, freed))
     before = _size_of_generations(writer)
     serving = writer.commit.generation
     fresh: Generation | None = None
-    if serving is not None and serving.rows and encoder is not None:
+    if serving is not None and serving.rows:
         fresh = _copy_live_rows(writer, serving, removed, progress)
         if fresh.rows:
             fresh = build_graph(writer, fresh, encoder, settings, progress, commit=False)
@@ -71,7 +74,7 @@ def _copy_live_rows(
             out.append(store.frame_ids[some].tolist(), np.asarray(store.vectors[some]))
             progress.advance(len(some))
         out.flush()
-        fresh = replace(fresh, rows=out.rows)
+        fresh = replace(fresh, rows=out.rows, ef_search=old.ef_search)
     progress.finish()
     return fresh
 

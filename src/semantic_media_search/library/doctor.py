@@ -2,7 +2,7 @@
 
 import filecmp
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
@@ -26,15 +26,18 @@ from semantic_media_search.ingest.catalog import Catalog, Generation
 from semantic_media_search.ingest.discovery import on_one_line
 from semantic_media_search.ingest.metadata_store import read_records
 from semantic_media_search.library.belonging import rows_of_other_frames, shows
+from semantic_media_search.library.damaged import give_up, have_read_again, how_made_anew
 from semantic_media_search.library.paths import EMBEDDINGS, EMBEDDINGS_INDEX, GRAPH
 from semantic_media_search.library.progress import Progress
 from semantic_media_search.library.publish import expect_rewrite, publish
+from semantic_media_search.library.status import first_pending
 from semantic_media_search.library.writer import LibraryWriter
 from semantic_media_search.media.decode import load_image
 from semantic_media_search.records import FrameRecord
 from semantic_media_search.search.retriever import EXACT_BELOW
 
 _ROWS_AT_ONCE = 8192
+_COMPUTE = "run `media-search index` to compute the vectors anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,38 +55,47 @@ def examine(
     """Check catalogue, frames, vectors, graph and the published files; with `repair`, mend what can be mended.
 
     With the library's own `encoder`, a sample of the frames is held against their vectors.
-    Damaged frames are read from their sources again by the next `update`; damaged vectors are computed and a
-    damaged graph is built anew by the next `index`; published files are written anew at once.
+    Damaged frames are read from their sources again by the next `update`, those that are hidden once their file is
+    back; damaged vectors are computed and a damaged graph is built anew by the next `index`; published files are
+    written anew at once.
     """
     findings = list(_check_catalogue(writer))
     if findings:
         return findings  # nothing else can be judged by a damaged catalogue
-    findings += _check_frames(writer, progress, repair=repair)
+    frames, damaged = _check_frames(writer, progress, repair=repair)
+    findings += frames
     generation = writer.commit.generation
     findings += _check_searchable(writer, generation)
     if generation is not None and generation.rows:
-        vectors = list(_check_vectors(writer, generation))
+        vectors = list(_check_vectors(writer, generation, repair=repair))
         if not vectors and encoder is not None:
-            vectors = _check_belonging(writer, generation, encoder, progress)
+            vectors = _check_belonging(writer, generation, encoder, progress, repair=repair)
         findings += vectors
         if vectors and repair:
             _drop_vectors(writer, generation)
         elif not vectors:
             findings += _check_graph(writer, generation, repair=repair)
-    published = list(_check_published(writer))
-    findings += published
-    if repair and (published or findings):
+    findings += _check_published(writer, repair=repair)
+    if repair and findings:
+        _have_made_anew(writer, damaged)
         expect_rewrite(writer.paths)
         publish(writer.paths, writer.catalog, writer.commit)
-    findings += [
-        Finding(
-            str(path), "is no frame of the library", "removed" if repair else "run `media-search compact`"
-        )
-        for path in writer.stray_frames()
-    ]
+    if stray := sum(1 for _ in writer.stray_frames()):
+        remedy = "removed" if repair else "run `media-search compact`"
+        findings.append(Finding(str(writer.paths.frames), f"frames that no commit names: {stray}", remedy))
     if repair:
         writer.remove_stray_frames()
     return findings
+
+
+def _then(remedy: str, *, repair: bool) -> str:
+    """What is to be done after a repair, or where there was none."""
+    return remedy if repair else f"run `media-search doctor`; then {remedy.removeprefix('run ')}"
+
+
+def _problem(error: Exception) -> str:
+    """An error's words without what it says to do: that is the finding's to say."""
+    return str(error).partition("; run `media-search ")[0]
 
 
 def _check_catalogue(writer: LibraryWriter) -> Iterator[Finding]:
@@ -104,25 +116,56 @@ def _check_searchable(writer: LibraryWriter, generation: Generation | None) -> I
         )
 
 
-def _check_frames(writer: LibraryWriter, progress: Progress, *, repair: bool) -> list[Finding]:
+@dataclass(frozen=True, slots=True)
+class _Damaged:
+    """Frames whose files are damaged: `shown` are in the results, `hidden` wait for their original to come back."""
+
+    shown: list[FrameRecord] = field(default_factory=list)
+    hidden: list[FrameRecord] = field(default_factory=list)
+
+
+def _check_frames(
+    writer: LibraryWriter, progress: Progress, *, repair: bool
+) -> tuple[list[Finding], _Damaged]:
+    catalog = writer.catalog
+    count = catalog.frame_count()
+    if count and not writer.has_frame_files():
+        remedy = _then("run `media-search update` to read all files again", repair=repair)
+        copy = "" if repair else "put them back from a copy, or "
+        finding = Finding(str(writer.paths.frames), f"none of its {count} frames is there", copy + remedy)
+        return [finding], _Damaged(list(catalog.live_frames()), list(catalog.hidden_frames()))
     findings: list[Finding] = []
-    damaged: set[str] = set()
-    progress.start("Checking frames", writer.catalog.frame_count(), "frames")
-    for frame in writer.catalog.live_frames(stop=writer.commit.next_frame):
-        if problem := _problem_of(frame, writer.catalog):
-            damaged.add(frame.source_path)
-            remedy = f"run `media-search update` to read {on_one_line(frame.source_path)} again"
+    damaged = _Damaged()
+    progress.start("Checking frames", count, "frames")
+    for frame in catalog.live_frames(stop=writer.commit.next_frame):
+        if problem := _problem_of(frame, catalog):
+            damaged.shown.append(frame)
+            remedy = _then(how_made_anew(frame.source_path), repair=repair)
             findings.append(Finding(frame.frame_path, problem, remedy))
         progress.advance()
     progress.finish()
-    if damaged and repair:
-        with writer.committing():
-            for path in damaged:
-                source = writer.catalog.source_at(path)
-                assert source is not None, "a frame's path is that of its source"
-                # No file has this size: the next scan takes the source for a changed one.
-                writer.catalog.put_source(replace(source, size=-1, content_hash=None))
-    return findings
+    for frame in catalog.hidden_frames():
+        if problem := _problem_of(frame, catalog):
+            damaged.hidden.append(frame)
+            anew = f"{on_one_line(frame.source_path)} is read anew when it comes back"
+            findings.append(Finding(frame.frame_path, problem, _then(anew, repair=repair)))
+    return findings, damaged
+
+
+def _have_made_anew(writer: LibraryWriter, damaged: _Damaged) -> None:
+    """Have the originals of damaged frames read again; no frame stays that would wait for a vector in vain."""
+    generation = writer.commit.generation
+    folder = writer.paths.generation(generation.generation) if generation else None
+    pending = first_pending(folder, generation)
+    give_up(writer, [frame for frame in damaged.shown if frame.frame_id >= pending])
+    with writer.committing():
+        have_read_again(
+            writer.catalog, {frame.source_path for frame in damaged.shown if frame.frame_id < pending}
+        )
+        for path in {frame.source_path for frame in damaged.hidden}:
+            source = writer.catalog.source_at(path)
+            assert source is not None and source.source_id is not None, "a frame's path is that of its source"
+            writer.catalog.supersede_frames(source.source_id)
 
 
 def _problem_of(frame: FrameRecord, catalog: Catalog) -> str:
@@ -138,14 +181,14 @@ def _problem_of(frame: FrameRecord, catalog: Catalog) -> str:
     return "" if instant is None or shows(instant, pixels) else "shows another picture than was stored"
 
 
-def _check_vectors(writer: LibraryWriter, generation: Generation) -> Iterator[Finding]:
+def _check_vectors(writer: LibraryWriter, generation: Generation, *, repair: bool) -> Iterator[Finding]:
     folder = writer.paths.generation(generation.generation)
+    remedy = _then(_COMPUTE, repair=repair)
     try:
         store = EmbeddingStore(folder, generation.rows, generation.model.dim)
     except LibraryCorruptError as error:
-        yield Finding(str(folder), str(error), "run `media-search index` to compute the vectors anew")
+        yield Finding(str(folder), _problem(error), remedy)
         return
-    remedy = "run `media-search index` to compute the vectors anew"
     if np.any(np.diff(store.frame_ids) <= 0) or store.frame_ids[-1] >= writer.commit.next_frame:
         yield Finding(str(folder), "its frame ids are not those of the catalogue, in order", remedy)
         return
@@ -172,7 +215,7 @@ def _check_vectors(writer: LibraryWriter, generation: Generation) -> Iterator[Fi
 
 
 def _check_belonging(
-    writer: LibraryWriter, generation: Generation, encoder: Encoder, progress: Progress
+    writer: LibraryWriter, generation: Generation, encoder: Encoder, progress: Progress, *, repair: bool
 ) -> list[Finding]:
     folder = writer.paths.generation(generation.generation)
     store = EmbeddingStore(folder, generation.rows, generation.model.dim)
@@ -186,7 +229,7 @@ def _check_belonging(
     if not foreign:
         return []
     said = f"vectors are not those of their frames, as a sample shows: those of frames {', '.join(map(str, foreign))}"
-    return [Finding(str(folder / VECTORS_NAME), said, "run `media-search index` to compute the vectors anew")]
+    return [Finding(str(folder / VECTORS_NAME), said, _then(_COMPUTE, repair=repair))]
 
 
 def _drop_vectors(writer: LibraryWriter, generation: Generation) -> None:
@@ -223,13 +266,14 @@ def _check_graph(writer: LibraryWriter, generation: Generation, *, repair: bool)
     except (OSError, LibraryError) as error:
         if repair:
             writer.store_generation(replace(generation, index_file=None, indexed_rows=0), serve=True)
-        return [Finding(str(path), str(error), "run `media-search index` to build it anew")]
+        remedy = _then("run `media-search index` to build it anew", repair=repair)
+        return [Finding(str(path), _problem(error), remedy)]
     return []
 
 
-def _check_published(writer: LibraryWriter) -> Iterator[Finding]:
+def _check_published(writer: LibraryWriter, *, repair: bool) -> Iterator[Finding]:
     paths, catalog, commit = writer.paths, writer.catalog, writer.commit
-    remedy = "written anew from the catalogue"
+    remedy = "written anew from the catalogue" if repair else "run `media-search doctor` to write it anew"
     try:
         # How the library's folder is spelled may differ from run to run.
         expected = (_by_file_name(frame.to_json()) for frame in catalog.live_frames(stop=commit.next_frame))
@@ -237,7 +281,7 @@ def _check_published(writer: LibraryWriter) -> Iterator[Finding]:
         if not _are_equal(held, expected):
             yield Finding(str(paths.metadata), "its records are not the catalogue's", remedy)
     except (OSError, LibraryCorruptError) as error:
-        yield Finding(str(paths.metadata), str(error), remedy)
+        yield Finding(str(paths.metadata), _problem(error), remedy)
     generation = commit.generation
     if generation is None or generation.rows == 0:
         return
@@ -251,13 +295,16 @@ def _check_published(writer: LibraryWriter) -> Iterator[Finding]:
             yield Finding(str(published), "it is not the one that serves", remedy)
     place = paths.root / EMBEDDINGS_INDEX
     try:
-        store = EmbeddingStore(paths.generation(generation.generation), generation.rows, generation.model.dim)
+        store = EmbeddingStore(folder, generation.rows, generation.model.dim)
+    except LibraryCorruptError:
+        return  # what it would be made from is damaged, and was told of
+    try:
         gone = set(store.rows_of(catalog.removed_frames()).tolist())
         rows = ((frame_id, row) for row, frame_id in enumerate(map(int, store.frame_ids)) if row not in gone)
         if not _are_equal(read_embeddings_index(place), rows):
             yield Finding(str(place), "it does not say which row is whose", remedy)
     except (OSError, LibraryCorruptError) as error:
-        yield Finding(str(place), str(error), remedy)
+        yield Finding(str(place), _problem(error), remedy)
 
 
 def _is_same_file(published: Path, source: Path) -> bool:

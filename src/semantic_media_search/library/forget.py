@@ -1,13 +1,13 @@
 """Taking a folder out of the library: its files leave the results, and are not looked for again."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from semantic_media_search.errors import SourceFolderError
 from semantic_media_search.ingest.catalog import REMOVED, Root, Source
-from semantic_media_search.ingest.discovery import path_to_text, text_to_path
+from semantic_media_search.ingest.discovery import on_one_line, path_to_text
+from semantic_media_search.ingest.scan import lies_in
 from semantic_media_search.library.absences import remove
 from semantic_media_search.library.publish import expect_rewrite, publish
 from semantic_media_search.library.writer import LibraryWriter
@@ -33,7 +33,7 @@ def forget(writer: LibraryWriter, folders: Iterable[Path]) -> int:
         for source in catalog.sources().values():
             if source.state == REMOVED:
                 continue
-            if any(_lies_in(disk, source) for disk in disks):
+            if any(lies_in(disk, source.path) for disk in disks):
                 remove(catalog, source)
                 gone += 1
                 continue
@@ -61,13 +61,9 @@ def _named(folder: Path, roots: Iterable[Root], mounts: set[str]) -> Root | str:
             return root
     for name in names & mounts:
         return name
-    held = ", ".join(root.path for root in roots) or "none"
+    held = ", ".join(on_one_line(root.path) for root in roots) or "none"
     raise SourceFolderError(f"{folder} is no folder of this library; its folders are: {held}")
 
 
 def _holds(root: Root, source: Source) -> bool:
-    return _lies_in(root.path, source) and root.only_kind in (None, source.kind)
-
-
-def _lies_in(folder: str, source: Source) -> bool:
-    return text_to_path(source.path).startswith(text_to_path(folder).rstrip(os.sep) + os.sep)
+    return lies_in(root.path, source.path) and root.only_kind in (None, source.kind)

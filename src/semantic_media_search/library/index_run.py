@@ -3,28 +3,37 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings.embed_store import EmbeddingStore
 from semantic_media_search.embeddings.encoder import Encoder
-from semantic_media_search.errors import LibraryCorruptError, LibraryNotFoundError, MediaError
+from semantic_media_search.errors import LibraryNotFoundError, MediaError
 from semantic_media_search.ingest.catalog import Generation
 from semantic_media_search.library.compiling import compiling
+from semantic_media_search.library.damaged import give_up, how_made_anew, require_some_frames
 from semantic_media_search.library.embedder import Embedder
 from semantic_media_search.library.progress import Progress
 from semantic_media_search.library.publish import publish
 from semantic_media_search.library.streams import ordered
 from semantic_media_search.library.writer import LibraryWriter
 from semantic_media_search.media.decode import load_image
-from semantic_media_search.records import U8, FrameRecord
+from semantic_media_search.records import F32, U8, FrameRecord
 from semantic_media_search.search.brute_force import BruteForceIndex
 from semantic_media_search.search.recall import choose_ef
 from semantic_media_search.search.sample_queries import SAMPLE_QUERIES
 
+if TYPE_CHECKING:
+    from semantic_media_search.index.hnsw import HNSWIndex
+
 COMMIT_ROWS = 1024
 RECALL_AT = 10
+_NOT_MEASURED = 0.0
+"""The recall asked for of a graph that was made without its model: none that can be, so that it is measured yet."""
+_NAMED = 10
+"""So many damaged frames are named of each lot of COMMIT_ROWS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,8 @@ def embed_pending(
 ) -> Generation:
     """Give every committed frame behind the generation's last row its vector, committing as it goes.
 
-    Pictures come from the stored frames. Raises LibraryCorruptError naming a stored frame that cannot be read.
+    Pictures come from the stored frames. Those that cannot be read are named and given up (see `damaged`); raises
+    LibraryCorruptError only where all of them are gone.
     """
     paths, catalog = writer.paths, writer.catalog
     store = EmbeddingStore(paths.generation(generation.generation), generation.rows, generation.model.dim)
@@ -49,17 +59,26 @@ def embed_pending(
     if not pending:
         _give_up_hidden(writer, generation)
         return generation
+    require_some_frames(writer)
     workers = settings.worker_threads
     # A first generation answers as it grows; one beside another waits until it is whole.
     serve = writer.commit.generation is None or writer.commit.generation.generation == generation.generation
+    damaged: list[FrameRecord] = []
     progress.start("Embedding", pending, "frames")
     with Embedder(writer, generation, encoder, settings.batch_size, workers) as embedder:
         jobs = (partial(_load_frame, frame) for frame in _frames_from(writer, start))
-        for done, (frame, pixels) in enumerate(ordered(jobs, workers, ahead=8 * workers, buffer=1), start=1):
-            embedder.add(frame.frame_id, pixels)
+        for done, (frame, picture) in enumerate(ordered(jobs, workers, ahead=8 * workers, buffer=1), start=1):
+            if isinstance(picture, Exception):
+                damaged.append(frame)
+                _tell_of_damaged(frame, picture, len(damaged), progress)
+            else:
+                embedder.add(frame.frame_id, picture)
             progress.advance()
             if done % COMMIT_ROWS == 0:
+                give_up(writer, damaged)
+                damaged.clear()
                 writer.store_generation(embedder.flush(), serve=serve)
+        give_up(writer, damaged)
         generation = writer.store_generation(embedder.flush(), serve=serve)
     progress.finish()
     _give_up_hidden(writer, generation)
@@ -89,7 +108,7 @@ def _give_up_hidden(writer: LibraryWriter, generation: Generation) -> None:
 def build_graph(
     writer: LibraryWriter,
     generation: Generation,
-    encoder: Encoder,
+    encoder: Encoder | None,
     settings: Settings,
     progress: Progress,
     *,
@@ -98,7 +117,7 @@ def build_graph(
     """Bring the graph up to the generation's rows, by insertion where there is one; `commit` makes both serve.
 
     The sample of searches that chooses ef is checked against the exact answer each time, and where another recall
-    is asked for than the last time.
+    is asked for than the last time. Without an `encoder` ef stays as it is, until the next call that has one.
     """
     indexed = generation.index_file is not None and generation.indexed_rows == generation.rows
     if indexed and generation.target_recall in (None, settings.target_recall):
@@ -124,9 +143,25 @@ def build_graph(
         name = f"hnsw_index-{writer.commit.commit_id + 1:06d}.bin"
         index.save(folder / name, generation.model.fingerprint)
         progress.finish()
+    generation = replace(generation, index_file=name, indexed_rows=generation.rows)
+    if encoder is None:
+        generation = replace(generation, recall=None, target_recall=_NOT_MEASURED)
+    else:
+        generation = _with_ef(generation, index, vectors, encoder, settings.target_recall, progress)
+    return writer.store_generation(generation, serve=True) if commit else generation
+
+
+def _with_ef(
+    generation: Generation,
+    index: "HNSWIndex",
+    vectors: F32,
+    encoder: Encoder,
+    target: float,
+    progress: Progress,
+) -> Generation:
+    """The generation with the ef that reaches the recall asked for, as measured with sample queries."""
     progress.start("Measuring recall", None, "queries")
     queries = encoder.encode_texts(SAMPLE_QUERIES)
-    target = settings.target_recall
     ef, recall = choose_ef(index, BruteForceIndex(vectors), queries, min(RECALL_AT, generation.rows), target)
     progress.finish()
     if recall < target:
@@ -135,15 +170,7 @@ def build_graph(
             f"be, and find {recall:.3f} of what exact search finds. A larger ef_construction, then "
             "`media-search index --rebuild`, may do better."
         )
-    generation = replace(
-        generation,
-        index_file=name,
-        indexed_rows=generation.rows,
-        ef_search=ef,
-        recall=recall,
-        target_recall=target,
-    )
-    return writer.store_generation(generation, serve=True) if commit else generation
+    return replace(generation, ef_search=ef, recall=recall, target_recall=target)
 
 
 def _compile(progress: Progress) -> None:
@@ -161,7 +188,8 @@ def index_library(
 ) -> IndexSummary:
     """Embed and index everything that is committed; a generation by another model gives way at the last commit.
 
-    `rebuild` makes a generation anew even where there is one by this model.
+    `rebuild` makes a generation anew even where there is one by this model. Either goes on with what an interrupted run
+    by the same model has made.
 
     Raises LibraryNotFoundError where no frame has been ingested yet.
     """
@@ -170,21 +198,30 @@ def index_library(
             f"{writer.paths.root} holds no frames yet; run `media-search ingest YOUR_FOLDER` "
             "(or `python scripts/ingest_all.py`) first"
         )
-    generation = writer.new_generation(encoder.info) if rebuild else writer.generation_for(encoder.info)
+    find = writer.generation_made_anew if rebuild else writer.generation_for
+    generation = find(encoder.info)
     before = generation.rows
     generation = embed_pending(writer, generation, encoder, settings, progress)
     if generation.rows:
         generation = build_graph(writer, generation, encoder, settings, progress)
-    writer.drop_other_generations()
+    writer.drop_other_generations(unfinished=False)
     publish(writer.paths, writer.catalog, writer.commit)
     return IndexSummary(generation.rows - before, generation)
 
 
-def _load_frame(frame: FrameRecord) -> Iterator[tuple[FrameRecord, U8]]:
+def _load_frame(frame: FrameRecord) -> Iterator[tuple[FrameRecord, U8 | Exception]]:
     try:
-        pixels = load_image(frame.frame_path)
+        picture: U8 | Exception = load_image(frame.frame_path)
     except (OSError, MediaError) as error:
-        raise LibraryCorruptError(
-            f"the stored frame {frame.frame_path} cannot be read ({error}); run `media-search doctor`"
-        ) from error
-    yield frame, pixels
+        picture = error
+    yield frame, picture
+
+
+def _tell_of_damaged(frame: FrameRecord, error: Exception, number: int, progress: Progress) -> None:
+    if number > _NAMED:
+        return
+    others = "; more of them will not be named" if number == _NAMED else ""
+    progress.note(
+        f"The stored frame {frame.frame_path} cannot be read ({error}) and leaves the results; "
+        f"{how_made_anew(frame.source_path)}{others}"
+    )

@@ -15,7 +15,7 @@ from semantic_media_search.ingest.catalog import OK, REMOVED, SKIPPED, FrameRow,
 from semantic_media_search.ingest.discovery import Candidate, text_to_path
 from semantic_media_search.ingest.isolated import IsolatedReaders
 from semantic_media_search.ingest.prepared import PreparedFrame, SourceFacts
-from semantic_media_search.ingest.scan import Found, as_it_is_now, compare, content_hash
+from semantic_media_search.ingest.scan import Changes, Found, as_it_is_now, compare, content_hash, lies_in
 from semantic_media_search.library.absences import find_moves, settle
 from semantic_media_search.library.embedder import Embedder
 from semantic_media_search.library.progress import Progress
@@ -81,11 +81,6 @@ class IngestRun:
         changes = compare(
             self._catalog.roots(), known, self._catalog.mounts(), retry_skipped=self._retry_skipped
         )
-        for root in changes.unreachable_roots:
-            self._progress.note(
-                f"{root.path} is empty or cannot be read: its files are kept and marked unavailable; "
-                "plug the disk in and run this again"
-            )
         for folder in changes.unplugged_disks:
             self._progress.note(
                 f"the disk at {folder} is not plugged in: its files are kept and marked unavailable; plug it in and "
@@ -97,10 +92,13 @@ class IngestRun:
             )
         self.summary.skipped += [SkippedFile(s.path, s.reason or "unreadable") for s in changes.still_skipped]
         self.summary.skipped_before = len(changes.still_skipped)
+        self.summary.partial += [SkippedFile(s.path, s.reason or "damaged") for s in changes.still_partial]
+        self.summary.partial_before = len(changes.still_partial)
         moves = find_moves(changes, known, self._catalog.revivable(), self._progress)
         with self._writer.committing():
             if settle(self._catalog, changes, known, moves, self.summary):
                 expect_rewrite(self._writer.paths)
+        self._tell_of_unreachable(changes)
         self._revivable = self._catalog.revivable()
         try:
             with IsolatedReaders(self._settings.worker_threads) as readers:
@@ -111,6 +109,15 @@ class IngestRun:
             self._flusher.close()
         publish(self._writer.paths, self._catalog, self._writer.commit)
         return self.summary
+
+    def _tell_of_unreachable(self, changes: Changes) -> None:
+        """Name the roots that cannot be reached; one that moved, with all that was in it, is not waited for."""
+        for root in changes.unreachable_roots:
+            if any(lies_in(root.path, source.path) for source in changes.unavailable):
+                self._progress.note(
+                    f"{root.path} is empty or cannot be read: its files are kept and marked unavailable; "
+                    "plug the disk in and run this again, or take it out with `media-search forget`"
+                )
 
     def _read(self, found: Sequence[Found], stage: str, readers: IsolatedReaders) -> None:
         """Read these files with all cores; store and commit in their order."""
@@ -180,6 +187,8 @@ class IngestRun:
                 summary.moved += 1
             else:
                 summary.unchanged += 1
+            if known.reason is not None:
+                summary.partial.append(SkippedFile(here.path, known.reason))
             return
         if end.unread and not frames and known is not None and known.state != SKIPPED:
             # What is known of it stays as it is; the sizes still differ, so the next run tries again.

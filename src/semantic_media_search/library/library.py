@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings.encoder import Encoder
-from semantic_media_search.errors import LibraryCorruptError, LibraryNotFoundError, SourceFolderError
+from semantic_media_search.errors import (
+    LibraryCorruptError,
+    LibraryNotFoundError,
+    ModelError,
+    SourceFolderError,
+)
 from semantic_media_search.ingest.catalog import Commit, Root
 from semantic_media_search.ingest.discovery import path_to_text
 from semantic_media_search.ingest.scan import Changes, compare
@@ -178,6 +183,7 @@ class Library:
         changes.moved = [found for _, found in moves]
         arrived = {found.candidate.path for found in changes.moved}
         changes.missing = [source for source in changes.missing if source.path not in left]
+        changes.unavailable = [source for source in changes.unavailable if source.path not in left]
         changes.to_read = [found for found in changes.to_read if found.candidate.path not in arrived]
         return changes
 
@@ -196,9 +202,10 @@ class Library:
     def build_index(
         self, model: str, progress: Progress | None = None, *, rebuild: bool = False
     ) -> "IndexSummary":
-        """Embed what lacks a vector and bring the graph up to it, with this model; `rebuild` begins anew.
+        """Embed what lacks a vector and bring the graph up to it, with this model; `rebuild` makes all of it anew.
 
-        Another model than before makes a new generation, which serves when it is whole.
+        Another model than before makes a new generation, which serves when it is whole, as does `rebuild`; where such a
+        run was interrupted, the next one goes on.
         """
         from semantic_media_search.library.index_run import index_library
 
@@ -254,10 +261,23 @@ class Library:
         from semantic_media_search.library.compact import compact
 
         self.commit()  # where there is no library, say so rather than make one
-        model = self.model()
-        encoder = self.encoder(model.name) if model else None
+        progress = progress or Silent()
+        encoder = self._encoder_at_hand(progress)
         with open_writer(self.paths.root) as writer:
-            return compact(writer, encoder, self.settings, progress or Silent())
+            return compact(writer, encoder, self.settings, progress)
+
+    def _encoder_at_hand(self, progress: Progress) -> Encoder | None:
+        """The encoder of the library's own model, or None where there is none or it cannot be had any more."""
+        model = self.model()
+        if model is None:
+            return None
+        try:
+            encoder = self.encoder(model.name)
+            require_same_model(model, encoder.info)
+        except ModelError as error:
+            progress.note(f"Recall is not measured this time: {error}")
+            return None
+        return encoder
 
     def doctor(
         self, *, repair: bool, progress: Progress | None = None, encoder: Encoder | None = None

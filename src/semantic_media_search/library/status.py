@@ -14,8 +14,9 @@ from semantic_media_search.library.paths import LibraryPaths
 class LibraryStatus:
     """Counts of files and frames, sizes in bytes.
 
-    `pending_frames` have no vector yet; `files` counts sources by state, `kinds` readable ones by kind, and
-    `folders` those of each root by kind, by the root's path.
+    `pending_frames` have no vector yet; `unfinished` are generations of vectors begun after the one that serves;
+    `files` counts sources by state, `kinds` readable ones by kind, and `folders` those of each root by kind, by the
+    root's path.
     """
 
     place: Path
@@ -28,6 +29,7 @@ class LibraryStatus:
     folders: dict[str, dict[str, int]]
     skipped: list[tuple[str, str]]
     generation: Generation | None
+    unfinished: list[Generation]
     committed_at: str | None
     vectors_bytes: int
     index_bytes: int
@@ -45,12 +47,17 @@ def read_status(paths: LibraryPaths, catalog: Catalog) -> LibraryStatus:
             roots=roots,
             frames=catalog.frame_count(),
             removed_frames=len(catalog.removed_frames()),
-            pending_frames=catalog.frame_count(_first_pending(folder, generation)),
+            pending_frames=catalog.frame_count(first_pending(folder, generation)),
             files=catalog.counts_by("state"),
             kinds=catalog.counts_by("kind"),
             folders={root.path: of_root.get(root.root_id, {}) for root in roots},
             skipped=catalog.skipped(),
             generation=generation,
+            unfinished=[
+                held
+                for held in catalog.generations()
+                if generation is not None and held.rows and held.generation > generation.generation
+            ],
             committed_at=commit.created_at,
             vectors_bytes=generation.rows * generation.model.dim * 4 if generation else 0,
             index_bytes=_size(folder / generation.index_file)
@@ -59,7 +66,8 @@ def read_status(paths: LibraryPaths, catalog: Catalog) -> LibraryStatus:
         )
 
 
-def _first_pending(folder: Path | None, generation: Generation | None) -> int:
+def first_pending(folder: Path | None, generation: Generation | None) -> int:
+    """The first frame_id behind the last one that has a vector in this generation, whose files `folder` holds."""
     if folder is None or generation is None or generation.rows == 0:
         return 0
     return int(EmbeddingStore(folder, generation.rows, generation.model.dim).frame_ids[-1]) + 1
@@ -70,8 +78,10 @@ def _size(path: Path) -> int:
 
 
 def frames_bytes(paths: LibraryPaths) -> int:
-    """What the stored frames take on the disk. Looks at each file: a second or so for 100,000."""
+    """What the stored frames take on the disk; 0 without their folder. Looks at each file: a second for 100,000."""
     total = 0
+    if not paths.frames.is_dir():
+        return total
     with os.scandir(paths.frames) as entries:
         for entry in entries:
             with suppress(FileNotFoundError):  # a writer may clear away meanwhile

@@ -11,7 +11,8 @@ class IngestSummary:
 
     `frames` counts the frames stored, `duplicates` the sampled ones that were not, since they show what the
     frame before them shows. The first `skipped_before` of the skipped ones were skipped by an earlier run and have
-    not changed since. `not_read` counts files of formats that are not read, by extension.
+    not changed since, as have the first `partial_before` of those read in part. `not_read` counts files of formats
+    that are not read, by extension.
     """
 
     new: int = 0
@@ -25,6 +26,7 @@ class IngestSummary:
     skipped: list[SkippedFile] = field(default_factory=list)
     skipped_before: int = 0
     partial: list[SkippedFile] = field(default_factory=list)
+    partial_before: int = 0
     not_read: dict[str, int] = field(default_factory=dict)
 
     @property

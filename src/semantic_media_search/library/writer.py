@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
-from semantic_media_search.embeddings.embed_store import EmbeddingWriter
+from semantic_media_search.embeddings.embed_store import EmbeddingStore, EmbeddingWriter
 from semantic_media_search.errors import LibraryBusyError, LibraryCorruptError, LibraryError
 from semantic_media_search.ingest.catalog import CATALOG_NAME, Catalog, Commit, Generation
 from semantic_media_search.library.durability import sync_folder
@@ -84,11 +84,46 @@ class LibraryWriter:
     def generation_for(self, model: ModelInfo) -> Generation:
         """The generation by this very model: the one that serves, else the newest with rows, else a new one."""
         serving = self.commit.generation
-        held = [generation for generation in reversed(self.catalog.generations()) if generation.rows]
-        for generation in ([serving] if serving else []) + held:
-            if generation.model.fingerprint == model.fingerprint and generation.model.dim == model.dim:
-                return generation
-        return self.new_generation(model)
+        if serving is not None and _is_by(serving, model):
+            return serving
+        return self._go_on(self._unfinished(model, since=0)) or self.new_generation(model)
+
+    def generation_made_anew(self, model: ModelInfo) -> Generation:
+        """A generation by this model that takes the place of all others: the one that was begun, else a new one."""
+        serving = self.commit.generation
+        since = serving.generation if serving else 0
+        return self._go_on(self._unfinished(model, since)) or self.new_generation(model)
+
+    def _unfinished(self, model: ModelInfo, since: int) -> Generation | None:
+        """The newest generation by this model that has rows and was begun after generation `since`."""
+        for held in reversed(self.catalog.generations()):
+            if held.generation > since and held.rows and _is_by(held, model):
+                return held
+        return None
+
+    def _go_on(self, held: Generation | None) -> Generation | None:
+        """A generation that waited beside another one, cut back to before the first frame that it has no place for.
+
+        Rows are in the order of the frames' ids; meanwhile frames that were passed over may have come back, and
+        others may have been cleared away. None where its files do not hold its rows.
+        """
+        if held is None:
+            return None
+        try:
+            store = EmbeddingStore(self.paths.generation(held.generation), held.rows, held.model.dim)
+        except LibraryCorruptError:
+            return None
+        live, _ = self.catalog.live_owners()
+        passed_over = np.setdiff1d(live[live <= store.frame_ids[-1]], store.frame_ids, assume_unique=True)
+        orphans = np.setdiff1d(store.frame_ids, self.catalog.frame_ids(), assume_unique=True)
+        wrong = np.concatenate([passed_over, orphans])
+        if not wrong.size:
+            return held
+        rows = int(np.searchsorted(store.frame_ids, wrong.min()))
+        held = replace(held, rows=rows, index_file=None, indexed_rows=0)
+        with self.catalog.transaction():
+            self.catalog.put_generation(held)
+        return held
 
     def new_generation(self, model: ModelInfo) -> Generation:
         """A generation without rows, beside the others."""
@@ -101,14 +136,18 @@ class LibraryWriter:
             self.paths.generation(generation.generation), generation.rows, generation.model.dim
         )
 
-    def drop_other_generations(self) -> None:
-        """Forget every generation but the one that serves, and remove the files that no commit names."""
+    def drop_other_generations(self, *, unfinished: bool = True) -> None:
+        """Forget every generation but the one that serves, and remove the files that no commit names.
+
+        Without `unfinished`, those that were begun after it stay: work on a change of model, to be gone on with.
+        """
         serving = self.commit.generation
         if serving is None:
             return
         with self.catalog.transaction():
             for generation in self.catalog.generations():
-                if generation.generation != serving.generation:
+                begun_after = generation.generation > serving.generation
+                if generation.generation != serving.generation and (unfinished or not begun_after):
                     self.catalog.drop_generation(generation.generation)
         self._remove_unnamed()
 
@@ -125,8 +164,18 @@ class LibraryWriter:
         self._drop_empty_generations()
         self._remove_unnamed()
 
+    def has_frame_files(self) -> bool:
+        """Whether the frames' folder is there and holds anything."""
+        try:
+            with os.scandir(self.paths.frames) as entries:
+                return next(entries, None) is not None
+        except FileNotFoundError:
+            return False
+
     def stray_frames(self) -> Iterator[Path]:
-        """Files in the frames' folder that the catalogue does not know."""
+        """Files in the frames' folder, where it is there, that the catalogue does not know."""
+        if not self.paths.frames.is_dir():
+            return
         ids = self.catalog.frame_ids()
         known = np.zeros(int(ids[-1]) + 1 if len(ids) else 0, dtype=np.bool_)  # a set of them is far larger
         known[ids] = True
@@ -266,6 +315,10 @@ class FrameFlusher:
         """Close what is open, on the disk or not."""
         while self._open:
             os.close(self._open.pop())
+
+
+def _is_by(generation: Generation, model: ModelInfo) -> bool:
+    return (generation.model.fingerprint, generation.model.dim) == (model.fingerprint, model.dim)
 
 
 def with_rows(generation: Generation, rows: int) -> Generation:

@@ -24,6 +24,7 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _SKIPPED_BEFORE = (
     "Skipped: {} as in earlier runs; `media-search status` lists them, `--retry-skipped` reads them again."
 )
+_PARTIAL_BEFORE = "Read in part: {} in earlier runs; `media-search status` lists them."
 
 
 def run_ingest(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
@@ -108,13 +109,13 @@ def _preview(library: Library, arguments: argparse.Namespace, settings: Settings
         "unchanged": changes.unchanged + len(changes.returned),
         "removed": len(changes.missing),
         "unavailable": len(changes.unavailable),
-        "skipped before": len(changes.still_skipped),
     }
+    skipped = [{"path": source.path, "reason": source.reason} for source in changes.still_skipped]
     if arguments.json:
-        console.result(
-            json.dumps(counts | {"paths": [found.candidate.path for found in changes.to_read]}, indent=2)
-        )
+        paths = [found.candidate.path for found in changes.to_read]
+        console.result(json.dumps(counts | {"skipped": skipped, "paths": paths}, indent=2))
         return 0
+    counts["skipped before"] = len(skipped)
     for found in changes.to_read:
         console.result(on_one_line(found.candidate.path))
     console.info(
@@ -167,7 +168,8 @@ def summary_lines(summary: IngestSummary) -> list[str]:
         f"Files: {files}. Frames stored: {summary.frames}{repeated}.",
         *_by_reason("Skipped", summary.skipped[before:]),
         *([_SKIPPED_BEFORE.format(before)] if before else []),
-        *_by_reason("Read in part", summary.partial),
+        *_by_reason("Read in part", summary.partial[summary.partial_before :]),
+        *([_PARTIAL_BEFORE.format(summary.partial_before)] if summary.partial_before else []),
         *_not_read_line(summary.not_read),
     ]
 

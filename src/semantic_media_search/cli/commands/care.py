@@ -12,7 +12,7 @@ from semantic_media_search.cli.commands.build import add_folders, progress_on, s
 from semantic_media_search.cli.commands.models import encoder_at_hand, encoder_loader, model_for_writing
 from semantic_media_search.cli.console import Console
 from semantic_media_search.config import Settings
-from semantic_media_search.errors import LibraryError
+from semantic_media_search.errors import LibraryError, ModelError
 from semantic_media_search.library import Library
 from semantic_media_search.library.watch import changes
 
@@ -32,20 +32,29 @@ def run_watch(arguments: argparse.Namespace, settings: Settings, console: Consol
     signal.signal(signal.SIGTERM, interrupt)
     console.info("Following the library's folders until Ctrl-C.")
     try:
-        for _ in changes(library, stop):
-            _update_quietly(library, model, console, as_json=arguments.json)
+        for number, _ in enumerate(changes(library, stop)):
+            _update_quietly(library, model, console, as_json=arguments.json, first=number == 0)
     except KeyboardInterrupt:
         pass
     console.info("Stopped; what was finished is kept.")
     return 0
 
 
-def _update_quietly(library: Library, model: str, console: Console, *, as_json: bool) -> None:
-    """One round of watching; what another round may well mend is said, and the watching goes on."""
+def _update_quietly(library: Library, model: str, console: Console, *, as_json: bool, first: bool) -> None:
+    """One round of watching; what another round may well mend is said, and the watching goes on.
+
+    The library's own model is used, which may have been changed meanwhile; only in the first round it is an error that
+    `model` is another or cannot be had.
+    """
     try:
+        held = None if first else library.model()
         with progress_on(console, quiet=True) as progress:
-            summary, indexed = library.update(model, progress)
-    except (LibraryError, OSError, sqlite3.Error) as error:
+            summary, indexed = library.update(held.name if held else model, progress)
+    except (LibraryError, ModelError, OSError, sqlite3.Error) as error:
+        if (
+            first and isinstance(error, ModelError) and not isinstance(error, OSError)
+        ):  # which the hub's errors are
+            raise
         console.error(f"{error}; trying again within a minute")
         return
     if as_json:

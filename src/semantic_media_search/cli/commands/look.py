@@ -74,6 +74,12 @@ def _status_lines(status: LibraryStatus) -> list[str]:
     lines.append(f"Index     {generation.indexed_rows} vectors, {_megabytes(status.index_bytes)}{recall}")
     if status.pending_frames:
         lines.append(f"Pending   {status.pending_frames} frames without a vector: run `media-search index`")
+    for begun in status.unfinished:
+        how = "--rebuild" if begun.model == generation.model else f"--model {begun.model.name}"
+        lines.append(
+            f"Begun     {begun.rows} vectors of {begun.model.name}: `media-search index {how}` goes on, "
+            "`media-search compact` drops them"
+        )
     if hint := starter_hint(generation.model):
         lines.append(hint)
     for path, reason in status.skipped:
