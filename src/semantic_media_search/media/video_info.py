@@ -64,6 +64,25 @@ def capture_from_container(container: av.container.InputContainer) -> CaptureDat
     )
 
 
+def declared_duration(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
+    """How many seconds the file says that the video is long; else, for the whole of it, how long the file is."""
+    duration = declared_video_duration(container, stream)
+    return duration or (container.duration / 1e6 if container.duration else None)
+
+
+def declared_video_duration(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
+    """How many seconds the file says that the video stream is long."""
+    if stream.duration is not None and stream.time_base is not None:
+        duration = float(stream.duration * stream.time_base)
+        if container.format.name == "avi" and stream.average_rate:
+            # FFmpeg shortens the duration of a truncated AVI, but not its count of frames.
+            duration = max(duration, float(stream.frames / stream.average_rate))
+        return duration
+    if container.duration and len(container.streams) == 1:
+        return float(container.duration) / 1e6
+    return parse_matroska_duration(stream.metadata.get("DURATION"))
+
+
 def parse_container_time(text: str | None) -> str | None:
     """ISO 8601 to the second, with the zone if there is one; the zero of a container's clock is no time."""
     try:
