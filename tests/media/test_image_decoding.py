@@ -26,7 +26,9 @@ from semantic_media_search.errors import (
     UnsupportedMediaError,
 )
 from semantic_media_search.media.decode import decode_image, load_image
+from semantic_media_search.media.formats import kind_by_name
 from semantic_media_search.media.standardise import fit_within
+from semantic_media_search.records import IMAGE
 
 FORMATS = {
     "baseline.jpg": {"quality": 95},
@@ -41,6 +43,8 @@ FORMATS = {
     "lzw.tiff": {"compression": "tiff_lzw"},
     "photo.bmp": {},
     "photo.jp2": {},
+    "photo.j2c": {"no_jp2": True},
+    "photo.jpc": {"no_jp2": True},
     "photo.ppm": {},
     "photo.gif": {},
 }
@@ -53,6 +57,7 @@ def test_each_format_is_decoded_to_what_was_drawn(tmp_path: Path, name: str) -> 
     assert_quadrants(decoded.pixels)
     assert decoded.pixels.shape == (64, 96, 3)
     assert (decoded.width, decoded.height) == (96, 64)
+    assert kind_by_name(name) == IMAGE
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

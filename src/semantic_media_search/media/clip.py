@@ -14,7 +14,12 @@ from av.error import FFmpegError
 from av.video.reformatter import ColorRange, Colorspace
 
 from semantic_media_search.errors import DecodeError, QueryError
-from semantic_media_search.media.container import choose_video_stream, clock_origin, open_container
+from semantic_media_search.media.container import (
+    TIMES_COUNTED,
+    choose_video_stream,
+    clock_origin,
+    open_container,
+)
 from semantic_media_search.media.continued_clock import FORMATS, AnyPacket, packets_from
 from semantic_media_search.media.opening import describe_source
 from semantic_media_search.media.video_info import declared_duration
@@ -129,9 +134,9 @@ def _cut(
 
 
 def _origin(source: str | Path) -> float:
-    """Zero of the file's clock; in AVI, whose times FFmpeg makes up, that of the first frame (see `VideoReader`)."""
+    """Zero of the file's clock; where FFmpeg makes the times up, that of the first frame (see `VideoReader`)."""
     with open_container(source) as container:
-        if container.format.name == "avi":
+        if container.format.name in TIMES_COUNTED:
             return _first_packet(container, choose_video_stream(container, describe_source(source)))[0]
         return clock_origin(container)
 

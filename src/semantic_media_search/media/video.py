@@ -11,7 +11,12 @@ import av
 from av.error import FFmpegError
 
 from semantic_media_search.errors import DecodeError
-from semantic_media_search.media.container import choose_video_stream, clock_origin, open_container
+from semantic_media_search.media.container import (
+    TIMES_COUNTED,
+    choose_video_stream,
+    clock_origin,
+    open_container,
+)
 from semantic_media_search.media.continued_clock import FORMATS, AnyPacket, ContinuedClock
 from semantic_media_search.media.nal_units import starts_afresh
 from semantic_media_search.media.opening import describe_source
@@ -64,7 +69,7 @@ class VideoReader:
         self._kept = 0
         self.problem: str | None = None
         self._origin = clock_origin(self._container)
-        self._counts_frames = self._container.format.name == "avi"
+        self._counts_frames = self._container.format.name in TIMES_COUNTED
         self._clock = ContinuedClock(continues=self._container.format.name in FORMATS)
         sample_aspect = self._stream.sample_aspect_ratio
         self._shape = float(sample_aspect) if sample_aspect else 1.0
@@ -139,7 +144,6 @@ class VideoReader:
         plan: PacketPlan[AnyPacket] | None = PacketPlan(fps) if rate > fps * _DENSE or not rate else None
         for packet in self._continued():
             if self._counts_frames and self._last_seen is None:
-                # AVI has no times: FFmpeg counts the frames, and starts late by the decoder's delay.
                 self._origin += self._time(packet) or 0.0
             time = self._time(packet)
             feeds = plan.add(packet, time) if plan is not None else [Feed(packet, wanted=True)]
