@@ -11,7 +11,8 @@ class IngestSummary:
 
     `frames` counts the frames stored, `duplicates` the sampled ones that were not, since they show what the
     frame before them shows. The first `skipped_before` of the skipped ones were skipped by an earlier run and have
-    not changed since. `not_read` counts files of formats that are not read, by extension.
+    not changed since. `not_read` counts files of formats that are not read, by extension; `left_out` names media in a
+    folder for the other kind.
     """
 
     new: int = 0
@@ -26,6 +27,7 @@ class IngestSummary:
     skipped_before: int = 0
     partial: list[SkippedFile] = field(default_factory=list)
     not_read: dict[str, int] = field(default_factory=dict)
+    left_out: list[SkippedFile] = field(default_factory=list)
 
     @property
     def changed_anything(self) -> bool:
