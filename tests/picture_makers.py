@@ -63,6 +63,49 @@ def encoded(image: np.ndarray, name: str, **options: object) -> bytes:
     return buffer.getvalue()
 
 
+def write_tiff(
+    path: Path,
+    samples: np.ndarray,
+    photometric: int,
+    *,
+    bits: int | None = None,
+    separate: bool = False,
+    deflated: bool = False,
+    extra: dict[int, tuple[int, ...]] | None = None,
+) -> Path:
+    """A TIFF of these samples [H, W] or [H, W, C], or rows of packed bytes, in the byte order of their type.
+
+    `extra` are more tags, all of 16-bit numbers.
+    """
+    order = ">" if samples.dtype.byteorder == ">" else "<"
+    planes = np.moveaxis(np.atleast_3d(samples), 2, 0) if separate else [samples]
+    data = [zlib.compress(part.tobytes()) if deflated else part.tobytes() for part in planes]
+    height, count = samples.shape[0], samples.shape[2] if samples.ndim == 3 else 1
+    width = samples.shape[1] * 8 * samples.itemsize // bits if bits else samples.shape[1]
+    starts = [8 + sum(len(part) for part in data[:at]) for at in range(len(data))]
+    tags: dict[int, tuple[int, ...]] = {
+        256: (width,), 257: (height,), 258: (bits or 8 * samples.itemsize,) * count, 259: (8 if deflated else 1,),
+        262: (photometric,), 277: (count,), 278: (height,), 284: (2 if separate else 1,),
+        339: ({"u": 1, "i": 2, "f": 3}[samples.dtype.kind],) * count,
+    }  # fmt: skip
+    longs = {273: tuple(starts), 279: tuple(len(part) for part in data)}
+    every = sorted((tags | longs | (extra or {})).items())
+    directory = sum(map(len, data), start=8)
+    beyond = directory + 2 + 12 * len(every) + 4
+    table, values = struct.pack(order + "H", len(every)), b""
+    for tag, numbers in every:
+        packed = struct.pack(order + ("I" if tag in longs else "H") * len(numbers), *numbers)
+        table += struct.pack(order + "HHI", tag, 4 if tag in longs else 3, len(numbers))
+        if len(packed) <= 4:
+            table += packed.ljust(4, b"\0")
+        else:
+            table += struct.pack(order + "I", beyond + len(values))
+            values += packed
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", directory)
+    path.write_bytes(head + b"".join(data) + table + bytes(4) + values)
+    return path
+
+
 def png_claiming(width: int, height: int) -> bytes:
     """A PNG whose header claims this size, with a few bytes of data: a bomb as seen from outside."""
 

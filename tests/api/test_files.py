@@ -24,8 +24,11 @@ from semantic_media_search.api.byte_ranges import UnsatisfiableRangeError, attac
 from semantic_media_search.api.clips import ClipCache
 from semantic_media_search.api.selection_routes import zip_of
 from semantic_media_search.api.server import create_app
+from semantic_media_search.ingest.catalog import Source
 from semantic_media_search.library import Library
 from semantic_media_search.media.video import VideoReader
+from semantic_media_search.records import VIDEO
+from video_makers import number_in, write_video
 
 
 @pytest.fixture
@@ -224,6 +227,21 @@ def test_clips_are_kept_within_a_bound(shared_library: Library) -> None:
     assert second.exists() and not first.exists()
     cache.close()
     assert not second.exists()
+
+
+def test_clips_of_a_video_whose_clock_starts_again_are_cut_by_the_librarys_times(tmp_path: Path) -> None:
+    part = write_video(tmp_path / "part.mpg", "mpeg2video").read_bytes()
+    path = tmp_path / "chapters.mpg"
+    path.write_bytes(part + part)
+    with VideoReader(path) as reader:
+        assert len(list(reader.sample(1.0))) == 6
+        source = Source(
+            1, 1, str(path), VIDEO, path.stat().st_size, 0, video_id="vid_01", duration=reader.info.duration
+        )
+    cache = ClipCache()
+    with VideoReader(cache.clip(source, 4.0, 6.0)) as reader:
+        assert [number_in(frame.pixels) for frame in reader.sample(1.0)] == [25, 50]
+    cache.close()
 
 
 def test_a_selection_is_a_zip_of_originals(client: TestClient) -> None:

@@ -1,3 +1,4 @@
+import io
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from colour_library import PAYLOAD, client_of, embed, fill
 from fakes import paint, paint_dated
 from picture_makers import encoded, photo, png_claiming
 from semantic_media_search.api import search_routes
+from semantic_media_search.ingest.image_ingest import read_image
 from semantic_media_search.library import Library
 from semantic_media_search.library.writer import open_writer
 from semantic_media_search.media.isolation import WorkerPool
@@ -159,6 +161,30 @@ def test_search_by_picture_and_by_frame(client: TestClient, tmp_path: Path) -> N
     assert frame_id not in [result["frame_id"] for result in like["results"]]
     both = client.get("/search", params={"similar": frame_id, "q": "green", "k": 3}).json()
     assert "green.png" in _names(both)
+
+
+@pytest.mark.parametrize("name", ["JPEG", "turned JPEG", "PNG with alpha", "HEIF"])
+def test_a_query_picture_has_the_vector_that_its_file_would_get(client: TestClient, name: str) -> None:
+    """Read in a worker, it is to be what ingest makes of the same bytes: in process here."""
+    pixels, options = photo(1600, 1200), {}
+    if name == "PNG with alpha":
+        clear = np.full((1200, 1600, 1), 255, np.uint8)
+        clear[:, :700] = 0
+        pixels = np.concatenate([pixels, clear], axis=2)
+    elif name == "turned JPEG":
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        options = {"exif": exif}
+    data = encoded(pixels, name.split()[-1] if "JPEG" in name else name.split()[0], **options)
+    serving = client.app.state.serving  # type: ignore[attr-defined]
+    settings = serving.settings
+    (frame,) = read_image(io.BytesIO(data), max_side=settings.max_side, jpeg_quality=settings.jpeg_quality)
+    held = serving.pictures.get(client.post("/search/image", content=data).json()["picture"])
+    assert np.array_equal(held.vector, serving.view().encoder.encode_pixels([frame.pixels])[0])
+    shown = np.asarray(Image.open(io.BytesIO(held.jpeg)))
+    assert shown.shape[0] / shown.shape[1] == pytest.approx(
+        4 / 3 if name == "turned JPEG" else 3 / 4, rel=0.02
+    )
 
 
 def test_what_is_no_picture_is_refused(client: TestClient) -> None:

@@ -191,6 +191,38 @@ def test_files_of_other_formats_are_counted(run: Run, photos: Path) -> None:
     assert json.loads(run("ingest", "--json")[1])["not_read"] == {".psd": 2, ".jxl": 1}
 
 
+def test_a_film_among_the_raw_images_is_named_and_read_once_the_folder_is(run: Run, tmp_path: Path) -> None:
+    images = tmp_path / "data" / "raw" / "images"
+    paint(images / "sample.png", "yellow")
+    film(images / "film.mp4", ["red"])
+    code, _, err = run("ingest", "--raw", "data/raw")
+    assert code == 0
+    assert "1 new" in err
+    assert (
+        "Left out: it lies in a folder that is read for the other kind only; `media-search update FOLDER`"
+        in err
+    )
+    assert f"    {images / 'film.mp4'}\n" in err
+    (left_out,) = json.loads(run("ingest", "--json")[1])["left_out"]
+    assert left_out["path"] == str(images / "film.mp4")
+    assert str(images / "film.mp4") in run("ingest", str(images), "--dry-run")[1]
+    assert json.loads(run("ingest", "--json")[1])["new"] == 0
+    answer = json.loads(run("ingest", str(images), "--json")[1])
+    assert (answer["new"], answer["unchanged"], answer["left_out"]) == (1, 1, [])
+    answer = json.loads(run("ingest", "--raw", "data/raw", "--json")[1])
+    assert (answer["new"], answer["unchanged"], answer["removed"], answer["left_out"]) == (0, 2, 0, [])
+
+
+def test_a_film_that_another_folder_reads_is_not_left_out(run: Run, tmp_path: Path) -> None:
+    images = tmp_path / "data" / "raw" / "images"
+    film(images / "film.mp4", ["red"])
+    run("ingest", "--raw", "data/raw")
+    for _ in range(2):
+        answer = json.loads(run("ingest", str(tmp_path / "data" / "raw"), "--json")[1])
+        assert answer["left_out"] == []
+    assert answer["unchanged"] == 1
+
+
 def test_a_dry_run_writes_nothing(run: Run, photos: Path, tmp_path: Path) -> None:
     code, out, err = run("update", str(photos), "--dry-run")
     assert code == 0

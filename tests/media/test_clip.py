@@ -71,10 +71,11 @@ def test_pictures_are_upright_even_and_bounded(tmp_path: Path) -> None:
 def with_sound(path: Path, seconds: int, tone_from: float) -> Path:
     """Numbered frames, with silence until `tone_from` and then a loud tone."""
     rate = 44_100
+    codecs = ("mpeg2video", "mp2") if path.suffix == ".mpg" else ("libx264", "aac")
     with av.open(str(path), "w") as container:
-        video = container.add_stream("libx264", rate=25, options={"x264-params": "log-level=error"})
+        video = container.add_stream(codecs[0], rate=25, options={"x264-params": "log-level=error"})
         video.width, video.height, video.pix_fmt = 160, 90, "yuv420p"
-        audio = container.add_stream("aac", rate=rate, layout="mono")
+        audio = container.add_stream(codecs[1], rate=rate, layout="mono")
         for number in range(seconds * 25):
             container.mux(video.encode(av.VideoFrame.from_ndarray(numbered(number, 160, 90), format="rgb24")))
             times = number / 25 + np.arange(rate // 25) / rate
@@ -101,6 +102,43 @@ def test_sound_stays_with_its_picture(tmp_path: Path) -> None:
     assert pieces[-1][0] == pytest.approx(2.0, abs=0.06)
     assert numbers_over_time(clip)[0][1] == 62
     assert probe_video(clip).plays_in_browsers
+
+
+def two_recordings(path: Path) -> Path:
+    """Six seconds with a tone from 3.2 s on and eight with one from 5.5 s on, end to end; the clock starts again."""
+    first = with_sound(path.with_stem("first"), 6, tone_from=3.2).read_bytes()
+    path.write_bytes(first + with_sound(path.with_stem("second"), 8, tone_from=5.5).read_bytes())
+    return path
+
+
+@pytest.mark.parametrize("name", ["joined.mpg", "joined.ts"])
+@pytest.mark.parametrize(("start", "tone"), [(2.5, 0.7), (5.0, None), (11.0, 0.5)])
+def test_a_piece_of_a_video_whose_clock_starts_again(
+    tmp_path: Path, name: str, start: float, tone: float | None
+) -> None:
+    source = two_recordings(tmp_path / name)
+    with VideoReader(source) as reader:
+        every = [(frame.timestamp, number_in(frame.pixels)) for frame in reader.sample(100.0)]
+        duration = reader.info.duration
+    assert duration == pytest.approx(14.0, abs=0.1)
+    assert every[-1][1] == 199
+    clip = tmp_path / "clip.mp4"
+    write_clip(source, start, start + 2, clip, duration=duration)
+    before = max(at for at, (time, _) in enumerate(every) if time <= start)
+    wanted = [number for time, number in every[before:] if time < start + 2]
+    with av.open(str(clip)) as container:
+        shown = [number_in(f.to_ndarray(format="rgb24")) for f in container.decode(video=0)]
+    assert shown == wanted
+    assert probe_video(clip).duration == pytest.approx(2.0, abs=0.05)
+    if tone is not None:
+        with av.open(str(clip)) as container:
+            pieces = [(f.time, f.to_ndarray()) for f in container.decode(audio=0)]
+        loud = [
+            time + np.argmax(np.abs(wave[0]) > 0.1) / 48_000
+            for time, wave in pieces
+            if np.abs(wave).max() > 0.1
+        ]
+        assert loud[0] == pytest.approx(tone, abs=0.06)
 
 
 def test_a_clip_ends_with_its_video(tmp_path: Path) -> None:

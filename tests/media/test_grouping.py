@@ -17,9 +17,11 @@ from PIL import Image, ImageEnhance
 
 from sample_media import sample_media
 from semantic_media_search.ingest.duplicates import hash_distance, perceptual_hash
+from semantic_media_search.ingest.image_ingest import read_image
 from semantic_media_search.ingest.prepared import PreparedFrame
 from semantic_media_search.ingest.video_ingest import read_video
 from semantic_media_search.media.decode import load_image
+from semantic_media_search.media.video import VideoReader
 from semantic_media_search.records import Instant
 from semantic_media_search.search.moments import COPY_BITS, lead_frames
 from video_makers import write_video
@@ -114,6 +116,42 @@ def test_groups_hold_versions_of_one_picture(hashes: list[dict[str, int]]) -> No
     print(f"\ngroups of {len(frames)} versions of {len(hashes)} pictures: {precision=:.4f} {recall=:.4f}")
     assert precision >= 0.99
     assert recall >= 0.74
+
+
+BURST = 10
+TOGETHER = {"bigbuckbunny.mp4": (0.8, 1.0), "carphone_pristine.mp4": (0.95, 1.0), "bikes.mp4": (0.05, 0.5)}
+"""Of each video, between which shares of the pairs of a burst are one result: a film, a talking head, a busy street."""
+
+
+def test_a_burst_is_one_result_where_little_moves(tmp_path: Path) -> None:
+    """Ten photographs in a row, a 25th of a second apart, of three scenes at a time, in results in any order."""
+    bursts: dict[str, list[list[int]]] = {}
+    for name in VIDEOS:
+        with VideoReader(sample_media() / "videos" / name) as reader:
+            shots = [frame.pixels for frame in reader.sample(25.0)]
+        hashes = []
+        for at, shot in enumerate(shots):
+            path = tmp_path / f"{at}.jpg"
+            Image.fromarray(shot).save(path, quality=92)
+            (photo,) = read_image(path)
+            hashes.append(photo.phash)
+        bursts[name] = [hashes[at : at + BURST] for at in range(0, len(shots) - BURST + 1, BURST)]
+    order = random.Random(0)
+    pairs: Counter[str] = Counter()
+    together: Counter[str] = Counter()
+    for scenes in zip(*bursts.values(), strict=False):
+        photos = [(name, phash) for name, burst in zip(bursts, scenes, strict=True) for phash in burst]
+        order.shuffle(photos)
+        instants = {at: Instant(at, at, None, None, phash) for at, (_, phash) in enumerate(photos)}
+        for lead in lead_frames([(at, 1.0 - at * 1e-6) for at in instants], instants):
+            group = [photos[at][0] for at in (lead.frame_id, *lead.copies)]
+            assert len(set(group)) == 1  # whatever moves, no photo of another scene is taken in
+            together[group[0]] += comb(len(group), 2)
+        pairs.update({name: comb(BURST, 2) for name in bursts})
+    for name, (least, most) in TOGETHER.items():
+        share = together[name] / pairs[name]
+        print(f"\n{name}: {share:.1%} of the pairs of {pairs[name] // comb(BURST, 2)} bursts are one result")
+        assert least <= share <= most
 
 
 def _difference(first: PreparedFrame, second: PreparedFrame) -> float:

@@ -2,13 +2,23 @@
 
 import os
 import socket
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from picture_makers import assert_quadrants, corners, encoded, photo, png_claiming, quadrants, save
+from picture_makers import (
+    assert_quadrants,
+    corners,
+    encoded,
+    photo,
+    png_claiming,
+    quadrants,
+    save,
+    write_tiff,
+)
 from semantic_media_search.errors import (
     DecodeError,
     MediaTooLargeError,
@@ -16,7 +26,9 @@ from semantic_media_search.errors import (
     UnsupportedMediaError,
 )
 from semantic_media_search.media.decode import decode_image, load_image
+from semantic_media_search.media.formats import kind_by_name
 from semantic_media_search.media.standardise import fit_within
+from semantic_media_search.records import IMAGE
 
 FORMATS = {
     "baseline.jpg": {"quality": 95},
@@ -31,6 +43,8 @@ FORMATS = {
     "lzw.tiff": {"compression": "tiff_lzw"},
     "photo.bmp": {},
     "photo.jp2": {},
+    "photo.j2c": {"no_jp2": True},
+    "photo.jpc": {"no_jp2": True},
     "photo.ppm": {},
     "photo.gif": {},
 }
@@ -43,6 +57,7 @@ def test_each_format_is_decoded_to_what_was_drawn(tmp_path: Path, name: str) -> 
     assert_quadrants(decoded.pixels)
     assert decoded.pixels.shape == (64, 96, 3)
     assert (decoded.width, decoded.height) == (96, 64)
+    assert kind_by_name(name) == IMAGE
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -111,6 +126,114 @@ def test_sixteen_bit_colour_png_keeps_its_levels(tmp_path: Path) -> None:
         decoded = load_image(tmp_path / f"deep.{suffix}")
         assert np.abs(decoded[0, :, 0].astype(int) - np.arange(256)).max() <= 1
         assert (decoded[..., 1] == 0).all()
+
+
+GREY, COLOURS, INKS, LAB, WHITE_IS_ZERO = 1, 2, 5, 8, 0
+DEEP = quadrants().astype(np.uint16) * 257
+
+
+@pytest.mark.parametrize("deflated", [False, True])
+@pytest.mark.parametrize("order", "<>")
+def test_sixteen_bit_planes_of_a_tiff_are_told_apart(tmp_path: Path, order: str, deflated: bool) -> None:
+    opaque = np.full((64, 96, 1), 65535, np.uint16)
+    cases = [
+        (COLOURS, DEEP, {}),
+        (COLOURS, np.concatenate([DEEP, opaque], axis=2), {338: (2,)}),
+        (INKS, np.concatenate([65535 - DEEP, 0 * opaque], axis=2), {}),
+    ]
+    for photometric, samples, extra in cases:
+        stored = samples.astype(order + "u2")
+        path = write_tiff(
+            tmp_path / "a.tif", stored, photometric, separate=True, deflated=deflated, extra=extra
+        )
+        assert_quadrants(load_image(path))
+
+
+def test_a_turned_tiff_in_planes_is_turned_once(tmp_path: Path) -> None:
+    lying = np.rot90(DEEP)
+    path = write_tiff(tmp_path / "a.tif", lying, COLOURS, separate=True, extra={274: (6,)})
+    decoded = decode_image(path)
+    assert_quadrants(decoded.pixels)
+    assert (decoded.width, decoded.height) == (96, 64)
+
+
+@pytest.mark.parametrize("deflated", [False, True])
+def test_deep_greys_of_a_tiff_are_shown_as_they_are_meant(tmp_path: Path, deflated: bool) -> None:
+    """Zero as white, unsigned numbers beyond the signed ones, samples of 12 bits, numbers in either byte order."""
+    ramp = np.tile(np.arange(256), (4, 1))
+    twelve = (ramp * 4095 // 255).reshape(4, 128, 2)
+    left, right = twelve[..., 0], twelve[..., 1]
+    packed = np.stack([left >> 4, (left & 15) << 4 | right >> 8, right & 255], axis=2).reshape(4, 384)
+    cases: list[tuple[int, np.ndarray, int | None]] = [
+        (WHITE_IS_ZERO, (65535 - ramp * 257).astype("<u2"), None),
+        (WHITE_IS_ZERO, (255 - ramp).astype("<f4"), None),
+        (WHITE_IS_ZERO, (255 - ramp).astype(">f4"), None),
+        (GREY, (ramp * 257 * 65537).astype("<u4"), None),
+        (GREY, packed.astype(np.uint8), 12),
+        *((GREY, (ramp * 257).astype(kind), None) for kind in ("<u2", ">u2")),
+        *((GREY, (ramp - 128).astype(kind), None) for kind in ("<i2", ">i2", "<i4", ">i4", "<f4", ">f4")),
+    ]
+    for photometric, samples, bits in cases:
+        for separate in (False, True):
+            path = write_tiff(
+                tmp_path / "a.tif", samples, photometric, bits=bits, separate=separate, deflated=deflated
+            )
+            decoded = load_image(path)
+            assert np.abs(decoded[0, :, 0].astype(int) - np.arange(256)).max() <= 1, (samples.dtype, separate)
+
+
+@pytest.mark.parametrize("deflated", [False, True])
+def test_planes_that_would_be_mixed_up_are_refused(tmp_path: Path, deflated: bool) -> None:
+    for photometric, count, extra in ((GREY, 2, {338: (2,)}), (LAB, 3, {})):
+        samples = np.zeros((8, 8, count), np.uint8)
+        path = write_tiff(
+            tmp_path / "a.tif", samples, photometric, separate=True, deflated=deflated, extra=extra
+        )
+        with pytest.raises(UnsupportedMediaError, match=r"a\.tif .*separate planes.*save it"):
+            load_image(path)
+
+
+def test_sixteen_bit_colour_jpeg_2000_keeps_its_levels(tmp_path: Path) -> None:
+    cv2 = pytest.importorskip("cv2")
+    ramp = np.tile(np.linspace(0, 65535, 256).astype(np.uint16), (64, 1))
+    colour = np.stack([ramp, np.full_like(ramp, 65535), ramp[:, ::-1]], axis=2)
+    clear = np.concatenate([colour, np.full((64, 256, 1), 65535, np.uint16)], axis=2)
+    lossless = [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000]
+    for samples in (colour[..., ::-1], clear[..., [2, 1, 0, 3]]):
+        cv2.imwrite(str(tmp_path / "deep.jp2"), samples, lossless)
+        decoded = load_image(tmp_path / "deep.jp2")
+        assert np.abs(decoded[0, :, 0].astype(int) - np.arange(256)).max() <= 1
+        assert (decoded[..., 1] == 255).all()
+    # Twelve bits: samples lie around the middle of their range in the file, and the header says how wide that is.
+    cv2.imwrite(str(tmp_path / "wide.jp2"), colour[..., ::-1] // 16 + (32768 - 2048), lossless)
+    data = (tmp_path / "wide.jp2").read_bytes()
+    assert data.count(b"\x0f\x01\x01" * 3) == 1
+    (tmp_path / "twelve.jp2").write_bytes(data.replace(b"\x0f\x01\x01" * 3, b"\x0b\x01\x01" * 3))
+    decoded = load_image(tmp_path / "twelve.jp2")
+    assert np.abs(decoded[0, :, 0].astype(int) - np.arange(256)).max() <= 1
+    assert (decoded[..., 1] == 255).all()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_truncated_deep_jpeg_2000_is_damaged(tmp_path: Path, share: float) -> None:
+    cv2 = pytest.importorskip("cv2")
+    path = tmp_path / "cut.jp2"
+    cv2.imwrite(str(path), photo().astype(np.uint16) * 257)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(DecodeError, match=r"cut\.jp2"):
+        load_image(path)
+
+
+def test_a_deep_jpeg_2000_whose_colours_cannot_be_had_is_refused(tmp_path: Path) -> None:
+    cv2 = pytest.importorskip("cv2")
+    cv2.imwrite(str(tmp_path / "deep.jp2"), DEEP)
+    data = (tmp_path / "deep.jp2").read_bytes()
+    srgb, luma_and_chroma = (b"colr\x01\0\0" + struct.pack(">I", kind) for kind in (16, 18))
+    assert srgb in data
+    (tmp_path / "deep.jp2").write_bytes(data.replace(srgb, luma_and_chroma))
+    with pytest.raises(UnsupportedMediaError, match=r"deep\.jp2 is a JPEG 2000 picture of 16 bits .*save it"):
+        load_image(tmp_path / "deep.jp2")
 
 
 def test_one_bit_and_float_greys(tmp_path: Path) -> None:

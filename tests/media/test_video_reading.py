@@ -147,6 +147,75 @@ def test_clocks_that_do_not_start_at_zero(tmp_path: Path) -> None:
         assert [round(frame.timestamp, 3) for frame in frames] == [0.0, 1.0, 2.0]
 
 
+FLASH_HEADER = 13
+
+
+def joined(folder: Path, name: str, codec: str, *, starts: int = 0) -> tuple[Path, list[int]]:
+    """Three recordings end to end, each with a clock that starts at its beginning, and the number of every frame.
+
+    The first one's clock begins at `starts` seconds.
+    """
+    parts: list[list[int]] = [list(range(100)), list(range(300, 450)), list(range(500, 575))]
+    data = b""
+    for at, numbers in enumerate(parts):
+        times = [starts + place / 25 for place in range(len(numbers))] if starts and at == 0 else None
+        pictures = (numbered(number, 160, 90) for number in numbers)
+        part = folder / f"part_{at}_{name}"
+        whole = write_video(part, codec, pictures=pictures, times=times, size=(160, 90)).read_bytes()
+        data += whole[FLASH_HEADER:] if at and name.endswith("flv") else whole
+    (folder / name).write_bytes(data)
+    return folder / name, [number for part in parts for number in part]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "starts"),
+    [
+        ("chapters.vob", "mpeg2video", 0),
+        ("joined.mpg", "mpeg2video", 0),
+        ("joined.ts", "libx264", 0),
+        ("joined.m2ts", "libx264", 0),
+        ("later_first.ts", "libx264", 3600),
+    ],
+)
+@pytest.mark.parametrize("fps", [1.0, 10.0])
+def test_a_clock_that_starts_again_goes_on(
+    tmp_path: Path, name: str, codec: str, starts: int, fps: float
+) -> None:
+    path, numbers = joined(tmp_path, name, codec, starts=starts)
+    with VideoReader(path) as reader:
+        frames = list(reader.sample(fps))
+        assert reader.info.duration == pytest.approx(13.0, abs=0.05)
+    assert len(frames) == 13 * fps
+    for instant, frame in enumerate(frames):
+        assert abs(frame.timestamp - instant / fps) <= 0.5 / fps + 1e-6
+        # Where transport streams are joined FFmpeg gives up the last frame of the part before.
+        near = round(frame.timestamp * 25)
+        assert number_in(frame.pixels) in numbers[max(0, near - 1) : near + 2]
+    if not name.endswith("ts"):
+        assert [number_in(frame.pixels) for frame in frames] == [
+            numbers[round(f.timestamp * 25)] for f in frames
+        ]
+        assert reader.problem is None
+
+
+def test_a_clock_that_goes_back_elsewhere_is_told(tmp_path: Path) -> None:
+    """Flash files have one clock for all: players do not go on there."""
+    path, _ = joined(tmp_path, "joined.flv", "flv")
+    with VideoReader(path) as reader:
+        assert len(list(reader.sample(1.0))) >= 6
+    assert reader.problem is not None
+    assert "its clock goes back at 4.0 seconds" in reader.problem
+
+
+@pytest.mark.parametrize("name", ["slides.mkv", "slides.ts"])
+def test_pictures_held_for_long_are_no_other_clock(tmp_path: Path, name: str) -> None:
+    times = [0.0, 20.0, 40.0, 40.04, 75.0, 90.0]
+    path = write_video(tmp_path / name, times=times, options={"bf": "2"})
+    with VideoReader(path) as reader:
+        assert [round(frame.timestamp, 2) for frame in reader.sample(1.0)][:4] == [0, 20, 40, 75]
+    assert reader.problem is None
+
+
 def test_edit_lists_move_the_clock(tmp_path: Path) -> None:
     """A trim, as phones store it: the file holds ten seconds, and plays five of them from 3.2 s on."""
     path = write_video(tmp_path / "edit.mp4", frames=250, gop=50, options={"bf": "2"})

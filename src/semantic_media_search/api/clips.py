@@ -43,7 +43,7 @@ class ClipCache:
             if held is None:
                 held = self._place(key)
                 with self._slots:
-                    write_clip(text_to_path(source.path), start, end, held)
+                    write_clip(text_to_path(source.path), start, end, held, duration=source.duration)
                 self._keep(key, held)
             return held
 

@@ -197,10 +197,14 @@ class Catalog(FrameTable):
     # roots and sources
 
     def add_root(self, path: str, only_kind: str | None) -> int:
-        """Add a folder to the library (or find it there); returns its id."""
+        """Add a folder to the library (or find it there); returns its id.
+
+        One that is there for one kind only is from now on read for both, if both are asked for.
+        """
         self._db.execute(
             "INSERT INTO roots (path, only_kind) VALUES (?, ?) ON CONFLICT (path)"
-            " DO UPDATE SET only_kind = excluded.only_kind, reachable = 1 WHERE roots.only_kind = ?",
+            " DO UPDATE SET only_kind = excluded.only_kind, reachable = 1"
+            " WHERE roots.only_kind = ? OR (roots.only_kind IS NOT NULL AND excluded.only_kind IS NULL)",
             (path, only_kind, _LEFT),
         )
         (root_id,) = self._db.execute("SELECT root_id FROM roots WHERE path = ?", (path,)).fetchone()

@@ -45,12 +45,14 @@ class Noticed:
 
     `closed` is what cannot be looked at now: a folder that cannot be listed or whose files may not be looked at, a
     link whose disk seems to be unplugged (FileNotFoundError). `mounts` are the folders at which another disk begins,
-    the root perhaps among them, `not_read` the files of formats that are not read (see `formats.is_not_read`).
+    the root perhaps among them, `not_read` the files of formats that are not read (see `formats.is_not_read`),
+    `other_kind` media that were not asked for.
     """
 
     closed: dict[str, OSError] = field(default_factory=dict)
     mounts: set[str] = field(default_factory=set)
     not_read: set[str] = field(default_factory=set)
+    other_kind: set[str] = field(default_factory=set)
 
 
 def discover(
@@ -71,7 +73,9 @@ def discover(
             noticed.closed[path_to_text(entry.path)] = _GONE
         elif kind is None and is_not_read(entry.name):
             noticed.not_read.add(path_to_text(entry.path))
-        if kind is None or (only_kind is not None and kind != only_kind):
+        if kind is not None and only_kind not in (None, kind):
+            noticed.other_kind.add(path_to_text(entry.path))
+        if kind is None or only_kind not in (None, kind):
             continue
         try:
             facts = entry.stat()

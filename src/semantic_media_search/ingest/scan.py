@@ -33,11 +33,11 @@ class Changes:
     """What a scan found. Nothing has been read or written yet.
 
     `mounts` are the disks inside the roots from now on, `unplugged_disks` those of them that are not there now;
-    `not_read` are files of formats that are not read. `still_skipped` and `still_partial` have not changed since
-    nothing, or only a part of them, could be read; the latter count as unchanged too. `perhaps_moved` are those of the
-    unavailable ones whose root is not there any more although its disk seems to be: they have moved if a file turns up
-    with their content. `moved` is filled only by a preview, which takes them out of `to_read`, `missing` and
-    `unavailable`.
+    `not_read` are files of formats that are not read, `other_kind` media that only a folder of the other kind holds.
+    `still_skipped` and `still_partial` have not changed since nothing, or only a part of them, could be read; the latter
+    count as unchanged too. `perhaps_moved` are those of the unavailable ones whose root is not there any more although
+    its disk seems to be: they have moved if a file turns up with their content. `moved` is filled only by a preview,
+    which takes them out of `to_read`, `missing` and `unavailable`.
     """
 
     to_read: list[Found] = field(default_factory=list)
@@ -53,6 +53,7 @@ class Changes:
     unplugged_disks: list[str] = field(default_factory=list)
     mounts: set[str] = field(default_factory=set)
     not_read: set[str] = field(default_factory=set)
+    other_kind: set[str] = field(default_factory=set)
     moved: list[Found] = field(default_factory=list)
 
 
@@ -140,6 +141,8 @@ def compare(
     changes.unplugged_disks = sorted(unplugged - {root.path for root in changes.unreachable_roots})
     changes.mounts = noticed.mounts | unplugged
     changes.not_read = noticed.not_read
+    read_elsewhere = {path for path in noticed.other_kind if path in known and known[path].source_id in seen}
+    changes.other_kind = noticed.other_kind - new - read_elsewhere
     changes.to_read.sort(
         key=lambda found: found.candidate.kind != IMAGE
     )  # stable: images first, else as walked

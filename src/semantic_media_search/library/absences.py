@@ -13,6 +13,11 @@ from semantic_media_search.library.progress import Progress
 from semantic_media_search.library.summary import IngestSummary
 from semantic_media_search.records import SkippedFile
 
+_OTHER_KIND = (
+    "it lies in a folder that is read for the other kind only; `media-search update FOLDER`, with that folder, has all "
+    "of it read"
+)
+
 
 def settle(
     catalog: Catalog,
@@ -52,6 +57,7 @@ def settle(
     summary.unchanged += changes.unchanged + len(changes.returned)
     summary.unavailable += len(changes.unavailable)
     summary.not_read = Counter(os.path.splitext(path)[1].lower() for path in changes.not_read)  # noqa: PTH122
+    summary.left_out = [SkippedFile(path, _OTHER_KIND) for path in sorted(changes.other_kind)]
     return bool(moves or lost)
 
 

@@ -170,12 +170,14 @@ class Library:
             revivable = catalog.revivable()
         except LibraryNotFoundError:
             roots, known, mounts = [], {}, set()
-        held = {root.path for root in roots}
         new = [
             (path_to_text(folder.resolve()), kind)
             for folder, kind in _roots_of(folders, raw)
             if folder.is_dir()
         ]
+        for_both = {path for path, kind in new if kind is None}
+        roots = [replace(root, only_kind=None) if root.path in for_both else root for root in roots]
+        held = {root.path for root in roots}
         added = [Root(-1 - i, path, kind, True) for i, (path, kind) in enumerate(new) if path not in held]
         changes = compare([*roots, *added], known, mounts, retry_skipped=retry_skipped)
         moves = find_moves(changes, known, revivable, Silent())

@@ -12,7 +12,7 @@ class IngestSummary:
     `frames` counts the frames stored, `duplicates` the sampled ones that were not, since they show what the
     frame before them shows. The first `skipped_before` of the skipped ones were skipped by an earlier run and have
     not changed since, as have the first `partial_before` of those read in part. `not_read` counts files of formats
-    that are not read, by extension.
+    that are not read, by extension; `left_out` names media in a folder for the other kind.
     """
 
     new: int = 0
@@ -28,6 +28,7 @@ class IngestSummary:
     partial: list[SkippedFile] = field(default_factory=list)
     partial_before: int = 0
     not_read: dict[str, int] = field(default_factory=dict)
+    left_out: list[SkippedFile] = field(default_factory=list)
 
     @property
     def changed_anything(self) -> bool:

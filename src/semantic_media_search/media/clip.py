@@ -1,6 +1,6 @@
 """An exact piece of any video, as a small MP4 that every browser plays: H.264 4:2:0, AAC, index in front."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import inf
@@ -14,24 +14,40 @@ from av.error import FFmpegError
 from av.video.reformatter import ColorRange, Colorspace
 
 from semantic_media_search.errors import DecodeError, QueryError
-from semantic_media_search.media.container import choose_video_stream, clock_origin, open_container
+from semantic_media_search.media.container import (
+    TIMES_COUNTED,
+    choose_video_stream,
+    clock_origin,
+    open_container,
+)
+from semantic_media_search.media.continued_clock import FORMATS, AnyPacket, packets_from
 from semantic_media_search.media.opening import describe_source
+from semantic_media_search.media.video_info import declared_duration
 from semantic_media_search.media.video_pixels import FrameConverter
 
 _CLOCK = Fraction(1, 90_000)
 _AUDIO_RATE = 48_000
+_DURATIONS_APART = 0.5
+"""Seconds: half of the least by which a clock that starts again goes back."""
 _SEEK_MARGINS = (0.0, 5.0, 30.0)
 """Seconds before the start to seek to, one after the other, until the picture shown at the start is reached."""
 
 
 def write_clip(
-    source: str | Path, start: float, end: float, out_path: str | Path, *, max_height: int = 720
+    source: str | Path,
+    start: float,
+    end: float,
+    out_path: str | Path,
+    *,
+    max_height: int = 720,
+    duration: float | None = None,
 ) -> None:
     """Write what `source` shows and sounds from `start` to `end` (seconds of its clock) as an MP4 file.
 
     The clip begins with the picture that is on the screen at `start`, whether or not a new one begins there, and
     lasts until `end` or the end of the video. Pictures are turned upright, made square-pixelled and scaled down
-    to `max_height`; sound becomes 48 kHz stereo. The file appears whole or not at all.
+    to `max_height`; sound becomes 48 kHz stereo. The file appears whole or not at all. `duration` is what
+    `VideoReader` found: where the file says another, its clock starts again in the middle.
 
     Raises QueryError for times that make no piece of the video, and the MediaErrors of `media.video`.
     """
@@ -42,12 +58,17 @@ def write_clip(
     out = Path(out_path)
     beside = out.with_name(out.name + ".part")
     try:
-        origin = _origin(source)
-        seek_to = _key_frame_before(source, origin, start)
+        origin, name = _origin(source), describe_source(source)
         with open_container(source) as container:
-            if seek_to is not None:
-                container.seek(seek_to)
-            _cut(container, describe_source(source), origin, start, end, beside, max_height)
+            video, audio = _streams(container, name)
+            if _starts_again(container, video, duration):
+                packets = packets_from(container, video, audio, origin + start)
+            else:
+                seek_to = _key_frame_before(source, origin, start)
+                if seek_to is not None:
+                    container.seek(seek_to)
+                packets = container.demux(*(stream for stream in (video, audio) if stream is not None))
+            _cut(container, packets, name, origin, start, end, beside, max_height)
         beside.replace(out)
     except (FFmpegError, IndexError) as error:  # IndexError: see `VideoReader`
         raise DecodeError(f"{describe_source(source)} cannot be cut: {error}") from error
@@ -55,8 +76,28 @@ def write_clip(
         beside.unlink(missing_ok=True)
 
 
+def _streams(
+    container: av.container.InputContainer, name: str
+) -> tuple[av.VideoStream, av.AudioStream | None]:
+    return choose_video_stream(container, name), next(iter(container.streams.audio), None)
+
+
+def _starts_again(
+    container: av.container.InputContainer, video: av.VideoStream, duration: float | None
+) -> bool:
+    """Whether the file's clock starts again in the middle: then its times lead nowhere, and it is read from the start.
+
+    To find that out by reading would take as long as reading all of the file does.
+    """
+    declared = declared_duration(container, video)
+    if container.format.name not in FORMATS or duration is None or declared is None:
+        return False
+    return abs(declared - duration) > _DURATIONS_APART
+
+
 def _cut(
     container: av.container.InputContainer,
+    packets: Iterable[AnyPacket],
     name: str,
     origin: float,
     start: float,
@@ -64,15 +105,14 @@ def _cut(
     out: Path,
     max_height: int,
 ) -> None:
-    stream = choose_video_stream(container, name)
-    audio = container.streams.audio[0] if container.streams.audio else None
+    stream, audio = _streams(container, name)
     aspect = stream.sample_aspect_ratio
     with _ClipWriter(
         out, stream, float(aspect) if aspect else 1.0, max_height, with_sound=audio is not None
     ) as writer:
         shown: tuple[float, av.VideoFrame] | None = None
         video_done = audio_done = False
-        for frame in _frames(container, stream, audio):
+        for frame in _frames(packets):
             if frame.pts is None or frame.time_base is None:
                 continue
             time = float(frame.pts * frame.time_base) - origin
@@ -94,9 +134,9 @@ def _cut(
 
 
 def _origin(source: str | Path) -> float:
-    """Zero of the file's clock; in AVI, whose times FFmpeg makes up, that of the first frame (see `VideoReader`)."""
+    """Zero of the file's clock; where FFmpeg makes the times up, that of the first frame (see `VideoReader`)."""
     with open_container(source) as container:
-        if container.format.name == "avi":
+        if container.format.name in TIMES_COUNTED:
             return _first_packet(container, choose_video_stream(container, describe_source(source)))[0]
         return clock_origin(container)
 
@@ -131,11 +171,8 @@ def _first_packet(container: av.container.InputContainer, stream: av.VideoStream
     return inf, False
 
 
-def _frames(
-    container: av.container.InputContainer, video: av.VideoStream, audio: av.AudioStream | None
-) -> Iterator[av.VideoFrame | av.AudioFrame]:
-    streams = (video,) if audio is None else (video, audio)
-    for packet in container.demux(*streams):
+def _frames(packets: Iterable[AnyPacket]) -> Iterator[av.VideoFrame | av.AudioFrame]:
+    for packet in packets:
         try:
             for frame in packet.decode():
                 if isinstance(frame, av.VideoFrame | av.AudioFrame):

@@ -14,7 +14,7 @@ from semantic_media_search.errors import (
     UnsupportedMediaError,
 )
 from semantic_media_search.media.decode import MAX_PIXELS
-from semantic_media_search.media.formats import HEADER_BYTES, sniff
+from semantic_media_search.media.formats import HEADER_BYTES, MOTION_JPEG_EXTENSIONS, Sniffed, sniff
 from semantic_media_search.media.opening import describe_source, open_regular
 from semantic_media_search.media.watched_file import WatchedFile, not_enough_memory
 from semantic_media_search.records import IMAGE
@@ -26,7 +26,8 @@ _OPTIONS = {
     "mjpeg,h264,hevc",
 }
 
-
+TIMES_COUNTED = frozenset({"avi", "mpegvideo"})
+"""Formats without times: FFmpeg counts their frames, and starts late by the decoder's delay."""
 _BUFFER_BYTES = 1 << 16
 
 
@@ -41,20 +42,21 @@ def open_container(path: str | Path) -> Iterator[av.container.InputContainer]:
     with open_regular(path) as file:
         name = describe_source(path)
         # FFmpeg guesses formats that have no signature by the extension.
-        with closing(_open(WatchedFile(file, name, f"file:{path}"), name)) as container:
+        motion_jpeg = Path(path).suffix.lower() in MOTION_JPEG_EXTENSIONS
+        watched = WatchedFile(file, name, f"file:{path}")
+        with closing(_open(watched, name, may_be_jpegs=motion_jpeg)) as container:
             yield container
 
 
-def _open(file: WatchedFile, name: str) -> av.container.InputContainer:
+def _open(file: WatchedFile, name: str, *, may_be_jpegs: bool) -> av.container.InputContainer:
     header = file.read(HEADER_BYTES)
     file.seek(0)
     if not header:
         raise DecodeError(f"{name} is empty (0 bytes)")
     found = sniff(header)
-    if found is not None and found.kind == IMAGE:
-        raise UnsupportedMediaError(
-            f"{name} is named like a video but holds a picture ({found.format}): rename it"
-        )
+    picture = found is not None and found.kind == IMAGE
+    if found is not None and picture and not (may_be_jpegs and found.format == "JPEG"):
+        raise _holds_a_picture(name, found)
     try:
         return av.open(file, "r", options=_OPTIONS, metadata_errors="replace", buffer_size=_BUFFER_BYTES)
     except FFmpegError as error:
@@ -62,7 +64,15 @@ def _open(file: WatchedFile, name: str) -> av.container.InputContainer:
             raise not_enough_memory(name) from error
         if found is None:
             raise UnsupportedMediaError(f"{name} holds no video of a known format") from error
+        if picture:
+            raise _holds_a_picture(name, found) from error
         raise DecodeError(f"{name} is damaged ({found.format}: {error.strerror})") from error
+
+
+def _holds_a_picture(name: str, found: Sniffed) -> UnsupportedMediaError:
+    return UnsupportedMediaError(
+        f"{name} is named like a video but holds a picture ({found.format}): rename it"
+    )
 
 
 def choose_video_stream(container: av.container.InputContainer, name: str) -> av.VideoStream:

@@ -15,10 +15,10 @@ from PIL import (  # Pillow loads these plugins of its own accord only when it m
     AvifImagePlugin,  # noqa: F401
     Image,
     Jpeg2KImagePlugin,  # noqa: F401
-    TiffImagePlugin,  # noqa: F401
     UnidentifiedImageError,
     WebPImagePlugin,  # noqa: F401
 )
+from PIL.TiffImagePlugin import TiffImageFile
 
 from semantic_media_search.errors import (
     DecodeError,
@@ -29,9 +29,11 @@ from semantic_media_search.errors import (
 from semantic_media_search.media.capture import EXIF_FAULTS, CaptureData, capture_from_exif
 from semantic_media_search.media.colour import to_rgb
 from semantic_media_search.media.formats import HEADER_BYTES, sniff
+from semantic_media_search.media.jpeg2000 import true_samples
 from semantic_media_search.media.opening import describe_source, open_regular
 from semantic_media_search.media.raw import RAW_EXTENSIONS, read_preview
 from semantic_media_search.media.standardise import fit_image_within, fit_within
+from semantic_media_search.media.tiff import reopen_rightly, true_levels
 from semantic_media_search.media.watched_file import WatchedFile, not_enough_memory
 from semantic_media_search.records import IMAGE, U8
 
@@ -149,17 +151,17 @@ def _read_header(file: WatchedFile, name: str) -> bytes:
 def _decode(file: WatchedFile, name: str, wanted: _Wanted) -> DecodedImage:
     header = _read_header(file, name)
     try:
-        with Image.open(cast("BinaryIO", file), formats=_FORMATS) as image:
+        with _opened(cast("BinaryIO", file), name) as image:
             width, height = image.size
             if width * height > wanted.max_pixels:
                 raise MediaTooLargeError(
                     f"{name} is refused: {width} x {height} pixels are more than the bound of {wanted.max_pixels}"
                 )
             _allow_scaling(image, wanted)
-            image.load()
+            loaded = _loaded(image, cast("BinaryIO", file), name)
             exif = _exif(image)
             turn = _UPRIGHT.get(_orientation(exif))
-            upright = _standard_colours(image, wanted.max_side)
+            upright = _standard_colours(loaded, wanted.max_side)
             if turn is not None:
                 upright = upright.transpose(turn)
             if turn in _SWAPPING:
@@ -187,6 +189,19 @@ def _decode_raw(file: WatchedFile, name: str, wanted: _Wanted) -> DecodedImage:
     if wanted.max_side is not None:
         pixels = fit_within(pixels, wanted.max_side)
     return DecodedImage(pixels, preview.width, preview.height, CaptureData())
+
+
+def _opened(file: BinaryIO, name: str) -> Image.Image:
+    image = Image.open(file, formats=_FORMATS)
+    return reopen_rightly(image, file, name) if isinstance(image, TiffImageFile) else image
+
+
+def _loaded(image: Image.Image, file: BinaryIO, name: str) -> Image.Image:
+    """The picture with its pixels in memory, mended where Pillow gets a format's deep samples wrong."""
+    image.load()
+    if isinstance(image, TiffImageFile):
+        return true_levels(image)
+    return true_samples(image, file, name) if image.format == "JPEG2000" else image
 
 
 def _allow_scaling(image: Image.Image, wanted: _Wanted) -> None:

@@ -13,22 +13,24 @@ from semantic_media_search.records import IMAGE, VIDEO
 IMAGE_EXTENSIONS = frozenset(
     {
         ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".avif", ".heic",
-        ".heif", ".hif", ".gif", ".tif", ".tiff", ".bmp", ".dib", ".jp2", ".j2k", ".jpf",
+        ".heif", ".hif", ".gif", ".tif", ".tiff", ".bmp", ".dib", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf",
         ".jpx", ".ppm", ".pgm", ".pbm", ".pnm",
     }
 )  # fmt: skip
 VIDEO_EXTENSIONS = frozenset(
     {
-        ".mp4", ".m4v", ".mov", ".qt", ".mkv", ".webm", ".avi", ".divx", ".ts", ".mts",
-        ".m2t", ".m2ts", ".mpg", ".mpeg", ".m2v", ".vob", ".3gp", ".3g2", ".wmv", ".asf", ".flv", ".f4v",
-        ".ogv", ".ogm", ".mxf", ".mjpg", ".mjpeg",
+        ".mp4", ".m4v", ".mp4v", ".mov", ".qt", ".mkv", ".webm", ".avi", ".divx", ".ts", ".mts",
+        ".m2t", ".m2ts", ".mpg", ".mpeg", ".mpe", ".m1v", ".m2v", ".m2p", ".vob", ".3gp", ".3gpp", ".3g2", ".wmv",
+        ".asf", ".flv", ".f4v", ".ogv", ".ogm", ".mxf", ".mjpg", ".mjpeg",
     }
 )  # fmt: skip
+MOTION_JPEG_EXTENSIONS = frozenset({".mjpg", ".mjpeg"})
+"""Videos that are nothing but JPEG files one after the other, so that only their name tells them from pictures."""
 NOT_READ_EXTENSIONS = frozenset(
     {
         ".jxl", ".jxr", ".wdp", ".hdp", ".svg", ".svgz", ".eps", ".ai", ".wmf", ".emf", ".psd", ".psb", ".xcf", ".kra",
         ".afphoto", ".cdr", ".tga", ".exr", ".hdr", ".dds", ".pcx", ".pct", ".pict", ".ico", ".djvu",
-        ".x3f", ".3fr", ".fff", ".iiq", ".erf", ".mrw", ".kdc", ".dcr", ".mos", ".rwl", ".gpr",
+        ".x3f", ".3fr", ".fff", ".iiq", ".erf", ".mrw", ".kdc", ".dcr", ".mos", ".mef", ".rwl", ".gpr",
         ".rm", ".rmvb", ".dv", ".y4m", ".wtv", ".swf", ".mod", ".tod", ".insv", ".braw", ".r3d", ".ivf", ".amv",
     }
 )  # fmt: skip

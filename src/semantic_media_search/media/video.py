@@ -5,20 +5,27 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Self
 
 import av
 from av.error import FFmpegError
 
 from semantic_media_search.errors import DecodeError
-from semantic_media_search.media.container import choose_video_stream, clock_origin, open_container
+from semantic_media_search.media.container import (
+    TIMES_COUNTED,
+    choose_video_stream,
+    clock_origin,
+    open_container,
+)
+from semantic_media_search.media.continued_clock import FORMATS, AnyPacket, ContinuedClock
 from semantic_media_search.media.nal_units import starts_afresh
 from semantic_media_search.media.opening import describe_source
 from semantic_media_search.media.packet_plan import Feed, PacketPlan, window_of
 from semantic_media_search.media.video_info import (
     VideoInfo,
     capture_from_container,
-    parse_matroska_duration,
+    declared_duration,
+    declared_video_duration,
 )
 from semantic_media_search.media.video_pixels import FrameConverter, quarter_turns
 from semantic_media_search.media.watched_file import not_enough_memory
@@ -26,9 +33,6 @@ from semantic_media_search.records import U8
 
 _DENSE = 3
 """Sampling more than one frame in this many leaves nothing to plan: everything is decoded."""
-
-
-AnyPacket: TypeAlias = "av.Packet[av.VideoStream]"
 
 
 _CLOCK_STEP = 0.002
@@ -65,7 +69,8 @@ class VideoReader:
         self._kept = 0
         self.problem: str | None = None
         self._origin = clock_origin(self._container)
-        self._counts_frames = self._container.format.name == "avi"
+        self._counts_frames = self._container.format.name in TIMES_COUNTED
+        self._clock = ContinuedClock(continues=self._container.format.name in FORMATS)
         sample_aspect = self._stream.sample_aspect_ratio
         self._shape = float(sample_aspect) if sample_aspect else 1.0
 
@@ -91,7 +96,7 @@ class VideoReader:
         converter = FrameConverter(self._shape, None)
         width, height = converter.displayed_size(context.width, context.height, self._rotation or 0)
         audio = self._container.streams.audio
-        duration = self._declared_duration()
+        duration = None if self._clock.restarts else declared_duration(self._container, self._stream)
         return VideoInfo(
             width=width,
             height=height,
@@ -108,10 +113,12 @@ class VideoReader:
     def sample(self, fps: float, max_side: int | None = None) -> Iterator[TimedFrame]:
         """The frame nearest to each of 0, 1/fps, 2/fps ... seconds, in order, scaled down to `max_side`.
 
-        The clock's zero is where the file's earliest stream starts. Each frame carries its own presentation
-        time, at most half an interval from the instant asked for; where key frames lie that near, they are
-        taken. Instants without a frame that near (a picture held for long) give none. What is damaged is left
-        out; see `problem`. Raises DecodeError if not one frame can be read.
+        The clock's zero is where the file's earliest stream starts; where the clock of an MPEG stream starts again in
+        the middle, it goes on. Each frame carries its own presentation time, at most half an interval from the instant
+        asked for; where key frames lie that near, they are taken. Instants without a frame that near (a picture held
+        for long) give none. What is damaged is left out; see `problem`.
+
+        Raises DecodeError if not one frame can be read.
         """
         converter = FrameConverter(self._shape, max_side)
         best: tuple[int, float, float, av.VideoFrame] | None = None
@@ -135,9 +142,8 @@ class VideoReader:
         """The decoded frames that matter, in order of presentation, with their times in seconds."""
         rate = float(self._stream.average_rate or 0)
         plan: PacketPlan[AnyPacket] | None = PacketPlan(fps) if rate > fps * _DENSE or not rate else None
-        for packet in self._packets():
+        for packet in self._continued():
             if self._counts_frames and self._last_seen is None:
-                # AVI has no times: FFmpeg counts the frames, and starts late by the decoder's delay.
                 self._origin += self._time(packet) or 0.0
             time = self._time(packet)
             feeds = plan.add(packet, time) if plan is not None else [Feed(packet, wanted=True)]
@@ -149,6 +155,11 @@ class VideoReader:
         for feed in plan.finish(self._last_seen or 0.0) if plan is not None else ():
             yield from self._decode(feed)
         yield from self._decode(None)
+
+    def _continued(self) -> Iterator[AnyPacket]:
+        for packet in self._packets():
+            yield from self._clock.add(packet)
+        yield from self._clock.finish()
 
     def _packets(self) -> Iterator[AnyPacket]:
         try:
@@ -200,27 +211,12 @@ class VideoReader:
             return None
         return float(timed.pts * time_base) - self._origin
 
-    def _declared_duration(self) -> float | None:
-        """How long the file says that the video is; else, for the whole of it, how long the file is."""
-        duration = self._declared_video_duration()
-        return duration or (self._container.duration / 1e6 if self._container.duration else None)
-
-    def _declared_video_duration(self) -> float | None:
-        stream = self._stream
-        if stream.duration is not None and stream.time_base is not None:
-            duration = float(stream.duration * stream.time_base)
-            if self._counts_frames and stream.average_rate:
-                # FFmpeg shortens the duration of a truncated AVI, but not its count of frames.
-                duration = max(duration, float(stream.frames / stream.average_rate))
-            return duration
-        if self._container.duration and len(self._container.streams) == 1:
-            return float(self._container.duration) / 1e6
-        return parse_matroska_duration(stream.metadata.get("DURATION"))
-
     def _conclude(self) -> None:
         if not self._kept:
             raise DecodeError(f"{self._name} is damaged: not one frame of it can be decoded")
-        declared, seen = self._declared_video_duration(), self._last_seen
+        declared, seen = declared_video_duration(self._container, self._stream), self._last_seen
+        if self._clock.restarts:
+            declared = None
         if (
             self.problem is None
             and declared
@@ -228,6 +224,9 @@ class VideoReader:
             and seen < declared - max(1.0, declared * 0.05)
         ):
             self.problem = f"the file ends after {seen:.1f} of {declared:.1f} seconds"
+        if self.problem is None and self._clock.first_loss is not None:
+            at = self._clock.first_loss - self._origin
+            self.problem = f"its clock goes back at {at:.1f} seconds: some of what follows was left out"
         if self.problem is None and self._damaged:
             self.problem = f"{self._damaged} damaged places were left out"
         if self.problem is not None:

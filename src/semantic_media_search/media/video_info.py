@@ -13,6 +13,8 @@ _ISO_6709 = re.compile(r"([+-]\d{1,2}(?:\.\d+)?)([+-]\d{1,3}(?:\.\d+)?)")
 _CLOCK_TIME = re.compile(r"(\d+):([0-5]\d):([0-5]\d(?:\.\d+)?)")
 _TIME_KEYS = ("com.apple.quicktime.creationdate", "creation_time", "date", "DATE_RECORDED")
 _PLACE_KEYS = ("com.apple.quicktime.location.ISO6709", "location", "location-eng")
+_BARE_STREAMS = frozenset({"mpegvideo", "m4v", "h264", "hevc", "mjpeg"})
+"""Formats without a container: where FFmpeg gives a length, it guessed it from a bit rate."""
 _BROWSER_CODECS = {
     "mp4": ({"h264", "av1", "vp9"}, {None, "aac", "mp3", "opus", "flac"}),
     "webm": ({"vp8", "vp9", "av1"}, {None, "opus", "vorbis"}),
@@ -62,6 +64,29 @@ def capture_from_container(container: av.container.InputContainer) -> CaptureDat
         ),
         gps=_position(tags),
     )
+
+
+def declared_duration(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
+    """How many seconds the file says that the video is long; else, for the whole of it, how long the file is."""
+    if container.format.name in _BARE_STREAMS:
+        return None
+    duration = declared_video_duration(container, stream)
+    return duration or (container.duration / 1e6 if container.duration else None)
+
+
+def declared_video_duration(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
+    """How many seconds the file says that the video stream is long."""
+    if container.format.name in _BARE_STREAMS:
+        return None
+    if stream.duration is not None and stream.time_base is not None:
+        duration = float(stream.duration * stream.time_base)
+        if container.format.name == "avi" and stream.average_rate:
+            # FFmpeg shortens the duration of a truncated AVI, but not its count of frames.
+            duration = max(duration, float(stream.frames / stream.average_rate))
+        return duration
+    if container.duration and len(container.streams) == 1:
+        return float(container.duration) / 1e6
+    return parse_matroska_duration(stream.metadata.get("DURATION"))
 
 
 def parse_container_time(text: str | None) -> str | None:

@@ -170,6 +170,7 @@ def summary_lines(summary: IngestSummary) -> list[str]:
         *([_SKIPPED_BEFORE.format(before)] if before else []),
         *_by_reason("Read in part", summary.partial[summary.partial_before :]),
         *([_PARTIAL_BEFORE.format(summary.partial_before)] if summary.partial_before else []),
+        *_by_reason("Left out", summary.left_out),
         *_not_read_line(summary.not_read),
     ]
 
@@ -218,6 +219,7 @@ def summary_json(summary: IngestSummary, indexed: IndexSummary | None) -> dict[s
         "skipped": [{"path": file.path, "reason": file.reason} for file in summary.skipped],
         "read_in_part": [{"path": file.path, "reason": file.reason} for file in summary.partial],
         "not_read": dict(summary.not_read),
+        "left_out": [{"path": file.path, "reason": file.reason} for file in summary.left_out],
         "embedded": indexed.embedded if indexed else 0,
     }
 
