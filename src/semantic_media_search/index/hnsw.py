@@ -309,16 +309,8 @@ class HNSWIndex:
                 self._scan(queries[one], k, open_nodes, scratch, ids[one], cosines[one])
 
     def _walk(
-        self,
-        queries: F32,
-        k: int,
-        ef: int,
-        enough: int,
-        blocked: U8,
-        scratch: Scratch,
-        ids: I64,
-        cosines: F32,
-    ) -> int:
+        self, queries: F32, k: int, ef: int, enough: int, blocked: U8, scratch: Scratch, ids: I64, cosines: F32
+    ) -> int:  # fmt: skip
         """Answer by the graph those queries whose walk meets `enough` rows that are not blocked; returns how many.
 
         The others have -1 as their first id.

@@ -34,10 +34,10 @@ class Changes:
 
     `mounts` are the disks inside the roots from now on, `unplugged_disks` those of them that are not there now;
     `not_read` are files of formats that are not read, `other_kind` media that only a folder of the other kind holds.
-    `still_skipped` and `still_partial` have not changed since nothing, or only a part of them, could be read; the latter
-    count as unchanged too. `perhaps_moved` are those of the unavailable ones whose root is not there any more although
-    its disk seems to be: they have moved if a file turns up with their content. `moved` is filled only by a preview,
-    which takes them out of `to_read`, `missing` and `unavailable`.
+    `still_skipped` and `still_partial` have not changed since nothing, or only a part of them, could be read; the
+    latter count as unchanged too. `perhaps_moved` are those of the unavailable ones whose root is not there any more
+    although its disk seems to be: they have moved if a file turns up with their content. `moved` is filled only by a
+    preview, which takes them out of `to_read`, `missing` and `unavailable`.
     """
 
     to_read: list[Found] = field(default_factory=list)
