@@ -43,12 +43,14 @@ def run_watch(arguments: argparse.Namespace, settings: Settings, console: Consol
 def _update_quietly(library: Library, model: str, console: Console, *, as_json: bool, first: bool) -> None:
     """One round of watching; what another round may well mend is said, and the watching goes on.
 
+    The first round, which may take hours, shows how far it is.
+
     The library's own model is used, which may have been changed meanwhile; only in the first round it is an error that
     `model` is another or cannot be had.
     """
     try:
         held = None if first else library.model()
-        with progress_on(console, quiet=True) as progress:
+        with progress_on(console, quiet=not first) as progress:
             summary, indexed = library.update(held.name if held else model, progress)
     except (LibraryError, ModelError, OSError, sqlite3.Error) as error:
         if (
