@@ -90,3 +90,15 @@ def test_a_folder_that_is_gone_can_be_forgotten(library: Library, folders: Path)
     library.update("colours")
     assert library.forget([folders / "there"]) == 1
     assert _found(library) == Counter(["red", "green"])
+
+
+def test_with_everything_forgotten_and_compacted_the_library_is_empty(
+    library: Library, folders: Path
+) -> None:
+    library.forget([folders / "here", folders / "there"])
+    library.compact()
+    with pytest.raises(LibraryNotFoundError, match="holds no frames; run `media-search update YOUR_FOLDER`"):
+        library.view()
+    library.add_roots([folders / "there"])
+    library.update("colours")
+    assert _found(library) == Counter(["blue"])

@@ -5,13 +5,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from fakes import ColourEncoder, paint
 from semantic_media_search.config import Settings
 from semantic_media_search.library import Library
+from semantic_media_search.library.progress import Silent
 
 
 @pytest.fixture
@@ -153,6 +154,24 @@ def test_a_folder_that_was_renamed_is_not_embedded_again(
     found = [Path(hit.frame.source_path) for hit in of_folder.view().search_text("red", 50)]
     assert sorted(found) == sorted([folder / "red.png", new / "blue.png", new / "green.png"])
     assert of_folder.doctor(repair=False) == []
+
+
+def test_a_file_that_could_not_be_read_does_not_keep_a_renamed_folder_alive(
+    of_folder: Library, folder: Path
+) -> None:
+    class Notes(Silent):
+        said: ClassVar[list[str]] = []
+
+        def note(self, text: str) -> None:
+            self.said.append(text)
+
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    of_folder.update("colours")
+    of_folder.add_roots([folder.rename(folder.parent / "new name")])
+    summary, _ = of_folder.update("colours", Notes())
+    assert (summary.moved, summary.unavailable) == (3, 0)
+    assert [Path(file.path).parent.name for file in summary.skipped] == ["new name"]
+    assert Notes.said == []
 
 
 @pytest.mark.parametrize("mount_point_stays", [True, False])

@@ -129,9 +129,12 @@ def compare(
         disk = _first_holding(away, source.path)
         if disk is not None:
             unplugged.add(disk)
-        if within is not None or disk is not None or _first_holding(lost, source.path) is not None:
+        elsewhere = within is None and disk is None and _first_holding(taken_away, source.path) is not None
+        if elsewhere and source.state == SKIPPED:
+            changes.missing.append(source)  # there is nothing of it to keep
+        elif within is not None or disk is not None or _first_holding(lost, source.path) is not None:
             changes.unavailable.append(source)
-            if within is None and disk is None and _first_holding(taken_away, source.path) is not None:
+            if elsewhere:
                 changes.perhaps_moved.append(source)
         else:
             changes.missing.append(source)

@@ -86,7 +86,7 @@ class LibraryView:
         the one that made the vectors.
         """
         self.paths, self._readers, self.commit = paths, readers, commit
-        self.generation = _require_rows(paths, commit)
+        self.generation = _require_rows(paths, readers, commit)
         if encoder is not None:
             require_same_model(self.generation.model, encoder.info)
         folder = paths.generation(self.generation.generation)
@@ -315,15 +315,16 @@ def require_same_model(made_by: ModelInfo, asked: ModelInfo) -> None:
     )
 
 
-def _require_rows(paths: LibraryPaths, commit: Commit) -> Generation:
-    if commit.next_frame == 0:
+def _require_rows(paths: LibraryPaths, readers: CatalogReaders, commit: Commit) -> Generation:
+    if commit.generation is not None and commit.generation.rows:
+        return commit.generation
+    frames = readers.get().frame_count() if commit.next_frame else 0
+    if not frames:
         raise LibraryNotFoundError(
-            f"the library in {paths.root} holds no frames yet; run `media-search update YOUR_FOLDER` "
+            f"the library in {paths.root} holds no frames; run `media-search update YOUR_FOLDER` "
             "(or `python scripts/ingest_all.py`, then `python scripts/build_index.py`)"
         )
-    if commit.generation is None or commit.generation.rows == 0:
-        raise LibraryNotFoundError(
-            f"the library in {paths.root} has {commit.next_frame} frames but no vectors yet; run `media-search index` "
-            "(or `python scripts/build_index.py`)"
-        )
-    return commit.generation
+    raise LibraryNotFoundError(
+        f"the library in {paths.root} has {frames} frames but no vectors yet; run `media-search index` "
+        "(or `python scripts/build_index.py`)"
+    )

@@ -60,7 +60,7 @@ def _status_lines(status: LibraryStatus) -> list[str]:
     )
     lines.append(f"Frames    {status.frames}, {_megabytes(frames_bytes(LibraryPaths(status.place)))}")
     if generation is None or generation.rows == 0:
-        lines.append("Vectors   none yet: run `media-search index`")
+        lines.append("Vectors   none" + (" yet: run `media-search index`" if status.frames else ""))
         return lines
     lines.append(
         f"Vectors   {generation.rows} of {generation.model.name} (version {generation.model.version}), "
