@@ -47,7 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--only", nargs="+", choices=_ORDER, default=_ORDER, help="only these")
     parser.add_argument("--pictures", metavar="DIR", help="photographs to make the 12-megapixel ones of")
-    parser.add_argument("--model", metavar="FOLDER", help="an export of ViT-B/32, for `ingest`")
+    # Not the model that the library is searched with, which an option of that name would choose.
+    parser.add_argument(
+        "--model", dest="export", metavar="FOLDER", help="an export of ViT-B/32, for `ingest`"
+    )
     parser.add_argument(
         "--sentences", metavar="FILE", help="for `index`: one a line (default: WordNet's glosses)"
     )
@@ -75,7 +78,7 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
             continue
         say(f"\n#### benchmark {kind}")
         needed, advice = _NEEDS.get(kind, ((), ""))
-        if any(getattr(arguments, name) is None for name in needed):
+        if any(_given(arguments, name) is None for name in needed):
             say(f"left out: {advice}")
             continue
         output = arguments.output / f"{kind}.json"
@@ -84,8 +87,8 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
         module.add_arguments(parser)
         options = [*scale.get(kind, []), "--output", str(output)]
         for name in _PASSED_ON.get(kind, ()):
-            if getattr(arguments, name) is not None:
-                options += [f"--{name}", getattr(arguments, name)]
+            if (value := _given(arguments, name)) is not None:
+                options += [f"--{name}", value]
         try:
             module.run(parser.parse_args(options), settings, say)
         except MediaSearchError as error:
@@ -96,3 +99,9 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
         report, parser = module_of("report"), argparse.ArgumentParser()
         report.add_arguments(parser)
         report.run(parser.parse_args([*results, "--output", str(page)]), settings, say)
+
+
+def _given(arguments: argparse.Namespace, option: str) -> str | None:
+    """What was given for an option; None where nothing was."""
+    value: str | None = getattr(arguments, {"model": "export"}.get(option, option))
+    return value
