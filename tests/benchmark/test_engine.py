@@ -39,8 +39,9 @@ from semantic_media_search.benchmark.engine.timing import in_turns, turns
 from semantic_media_search.benchmark.environment import commit_of, environment
 from semantic_media_search.benchmark.index import command as index_command
 from semantic_media_search.benchmark.kinds import module_of
-from semantic_media_search.benchmark.media import media_command
+from semantic_media_search.benchmark.media import ingest_command, media_command
 from semantic_media_search.cli import main
+from semantic_media_search.config import Settings
 from semantic_media_search.errors import ConfigError
 
 
@@ -465,6 +466,24 @@ def test_all_passes_on_what_each_takes(tmp_path: Path, monkeypatch: pytest.Monke
     asked.clear()
     assert main(["benchmark", "all", "--only", *kinds, "--output", "out"]) == 0
     assert list(asked) == ["queries", "index"]
+
+
+def test_the_export_that_ingest_is_measured_with_is_no_model_of_the_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, object] = {}
+    for kind, module in {"queries": query_command, "ingest": ingest_command}.items():
+
+        def run(arguments: argparse.Namespace, settings: Settings, say: object, kind: str = kind) -> None:
+            seen[kind] = settings.model if kind == "queries" else arguments.model
+            result(1, benchmark=kind).write(arguments.output)
+
+        monkeypatch.setattr(module, "run", run)
+    monkeypatch.chdir(tmp_path)
+    assert (
+        main(["benchmark", "all", "--only", "queries", "ingest", "--model", "export", "--output", "out"]) == 0
+    )
+    assert seen == {"queries": Settings().model, "ingest": Path("export")}
 
 
 @pytest.mark.parametrize("scale", [all_command._SMALL, all_command._FULL])
