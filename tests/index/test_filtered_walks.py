@@ -7,6 +7,7 @@ from semantic_media_search.index import hnsw
 from semantic_media_search.index.hnsw import HNSWIndex
 from semantic_media_search.records import F32, BoolMask
 from semantic_media_search.search.brute_force import BruteForceIndex
+from semantic_media_search.search.recall import recall_by_distance
 from vectors import clustered, like_clip
 
 COUNT, QUERIES, K = 4_000, 60, 10
@@ -53,7 +54,7 @@ def _recall(index: HNSWIndex, queries: F32, ef: int, allowed: BoolMask, dead: li
     assert not np.isin(ids, dead).any()
     assert all(len(set(row)) == K for row in ids.tolist())
     assert (np.diff(cosines, axis=1) <= 0).all()
-    return float(np.mean(cosines >= best[:, -1:] - 1e-5))
+    return recall_by_distance(cosines, best)
 
 
 def test_rows_that_are_walked_through_are_no_answers(index: HNSWIndex, walks: list[int]) -> None:

@@ -13,7 +13,7 @@ from semantic_media_search.index.jit import JIT_DISABLED
 from semantic_media_search.index.link import select_neighbors
 from semantic_media_search.index.pool import cost_of, insert, merge, node_of, pack
 from semantic_media_search.index.search import BY_VECTOR, exact_cosine, rank, search_scan
-from semantic_media_search.index.walk import GROUP, MERGED_FROM, beam, cost, descend
+from semantic_media_search.index.walk import MERGED_FROM, beam, beam_room, cost, descend
 from vectors import clustered
 
 COUNT = 110 if JIT_DISABLED else 300
@@ -133,8 +133,7 @@ def test_the_beam_is_algorithm_2(index: HNSWIndex, ef: int) -> None:
         pool[0] = pack(cost(codes, None, graph.entry, weights), graph.entry)
         visited = np.zeros(COUNT, np.uint8)
         visited[graph.entry] = 1
-        room = GROUP * graph.links.shape[1]
-        fresh, better = np.empty((2, room), np.int32), np.empty(room, np.int64)
+        fresh, better = beam_room(graph.links.shape[1])
         size = beam(
             codes,
             None,

@@ -12,7 +12,7 @@ import numpy as np
 
 from semantic_media_search.index.graph import I32, Graph, slot_owners
 from semantic_media_search.index.link import find_links, reach, take_links
-from semantic_media_search.index.walk import GROUP
+from semantic_media_search.index.walk import beam_room
 from semantic_media_search.records import I64, U8
 
 _BATCH_SHARE = 32
@@ -49,8 +49,7 @@ class Builder:
             _Scratch(
                 np.zeros(len(graph), np.uint8),
                 np.zeros(room, np.int64),
-                np.zeros((2, GROUP * width), np.int32),
-                np.zeros(GROUP * width, np.int64),
+                *beam_room(width),
                 np.zeros(stride, np.int8),
                 np.zeros((width, stride), np.int8),
                 np.zeros(width, np.int64),

@@ -4,8 +4,7 @@ from collections import deque
 
 import numpy as np
 
-from semantic_media_search.index.graph import I32
-from semantic_media_search.index.walk import GROUP
+from semantic_media_search.index.walk import beam_room
 from semantic_media_search.records import F32, I64, U8
 
 
@@ -14,8 +13,7 @@ class Scratch:
 
     def __init__(self, count: int, links: int, stride: int):
         self.visited: U8 = np.zeros(count, np.uint8)
-        self.fresh: I32 = np.empty((2, GROUP * links), np.int32)
-        self.better: I64 = np.empty(GROUP * links, np.int64)
+        self.fresh, self.better = beam_room(links)
         self.weights = np.empty(stride, np.int8)
         self.pool: I64 = np.empty(0, np.int64)
         self.nodes: I64 = np.empty(0, np.int64)

@@ -85,17 +85,6 @@ def gather(pool, size, blocked, limit, nodes):
 
 
 @kernel
-def answers_among(pool, size, blocked):
-    """How many nodes of a pool are not blocked (`blocked` uint8 [N], or empty)."""
-    if blocked.shape[0] == 0:
-        return size
-    count = 0
-    for i in range(size):
-        count += blocked[node_of(pool[i])] == 0
-    return count
-
-
-@kernel
 def search_graph(
     codes, links, upper, offsets, entry, top, embeddings, query, weights, k, ef, enough, blocked,
     pool, visited, epoch, fresh, better, nodes, out_ids, out_cosines,
@@ -109,10 +98,10 @@ def search_graph(
     visited[node] = np.uint8(epoch)
     pool[0] = pack(cost(codes, None, node, weights), node)
     size = beam(codes, None, links, offsets, 0, weights, pool, 1, ef, visited, np.uint8(epoch), fresh, better)
-    if answers_among(pool, size, blocked) < enough:
+    count = gather(pool, size, blocked, max(enough, reranked(k)), nodes)
+    if count < enough:
         return -1
-    count = gather(pool, size, blocked, reranked(k), nodes)
-    return rank(embeddings, query, nodes, count, k, out_ids, out_cosines)
+    return rank(embeddings, query, nodes, min(count, reranked(k)), k, out_ids, out_cosines)
 
 
 @kernel

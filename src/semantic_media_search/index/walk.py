@@ -6,9 +6,11 @@ walk ranks by distance between codes (while building), without (None) by the que
 
 import numpy as np
 
+from semantic_media_search.index.graph import I32
 from semantic_media_search.index.instructions import dot, prefetch_row, query_dot
 from semantic_media_search.index.jit import kernel
 from semantic_media_search.index.pool import insert, merge, node_of, pack
+from semantic_media_search.records import I64
 
 GROUP = 2
 """Candidates that are expanded together: what a lone one adds is too little to fill the wait for the next codes."""
@@ -16,6 +18,11 @@ GROUP = 2
 MERGED_FROM = 100
 """From so many candidates on, what a group adds is put in order first and then merged: one by one, each would move half
 of the pool on."""
+
+
+def beam_room(width: int) -> tuple[I32, I64]:
+    """Scratch memory for `beam` over rows of `width` links, and of fewer: `fresh` and `better`."""
+    return np.empty((2, GROUP * width), np.int32), np.empty(GROUP * width, np.int64)
 
 
 @kernel
@@ -79,8 +86,7 @@ def beam(codes, norms, links, offsets, level, weights, pool, size, ef, visited, 
     """Search one layer: expand the best unexpanded of the `ef` best, until all of them are (algorithm 2).
 
     `pool`, int64 [>= ef], holds `size` keys to begin with, whose nodes are marked in `visited`; returns how many
-    it holds in the end, best first. `fresh`, int32 [2, GROUP * links a row], and `better`, int64 [GROUP * links a row],
-    are scratch.
+    it holds in the end, best first. `fresh` and `better` are scratch (see `beam_room`).
 
     A search waits for memory above all. So the best GROUP candidates are expanded together, and while what they add is
     compared, the codes of what the next ones add are already on their way, a row asked for with each one compared.

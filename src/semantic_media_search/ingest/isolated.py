@@ -20,9 +20,6 @@ from semantic_media_search.media.opening import describe_source
 from semantic_media_search.media.watched_file import not_enough_memory
 from semantic_media_search.records import IMAGE, VIDEO
 
-_PICTURE = "picture"
-"""An image that comes with the request."""
-
 
 class IsolatedReaders:
     """Reads media files in up to `size` worker processes; use it in a `with` block, from any threads.
@@ -50,12 +47,12 @@ class IsolatedReaders:
     def read_image(self, path: str, *, max_side: int = 512, jpeg_quality: int = 90) -> SourceReader:
         """As `image_ingest.read_image`; see `WorkerPool.run` for what becomes of a decoder that dies."""
         options = {"max_side": max_side, "jpeg_quality": jpeg_quality}
-        return self._reader(IMAGE, options, describe_source(path), path)
+        return self._reader(IMAGE, path, options)
 
     def read_picture(self, data: bytes, *, max_side: int = 512, jpeg_quality: int = 90) -> SourceReader:
         """As `read_image`, of an image file that is in memory."""
         options = {"max_side": max_side, "jpeg_quality": jpeg_quality}
-        return self._reader(_PICTURE, options, describe_source(io.BytesIO()), None, data)
+        return self._reader(IMAGE, data, options)
 
     def read_video(
         self,
@@ -73,13 +70,15 @@ class IsolatedReaders:
             "jpeg_quality": jpeg_quality,
             "duplicate_threshold": duplicate_threshold,
         }
-        return self._reader(VIDEO, options, describe_source(path), path)
+        return self._reader(VIDEO, path, options)
 
-    def _reader(
-        self, kind: str, options: Mapping[str, float], name: str, path: str | None, *data: bytes
-    ) -> SourceReader:
+    def _reader(self, kind: str, source: str | bytes, options: Mapping[str, float]) -> SourceReader:
+        """Reads a file by its path, or one whose bytes go along with the request."""
+        path, data = (None, (source,)) if isinstance(source, bytes) else (source, ())
+        request = Message({"kind": kind, "path": path, "options": options}, data)
+        name = describe_source(io.BytesIO() if path is None else path)
+
         def read() -> Generator[PreparedFrame, None, SourceFacts]:
-            request = Message({"kind": kind, "path": path, "options": options}, data)
             for message in self._pool.run(request, name):
                 if "error" in message.header:
                     raise _error(message.header)
@@ -117,7 +116,7 @@ def _error(header: Mapping[str, Any]) -> MediaError:
 
 def _answer(request: Message, alive: Callable[[], None]) -> Iterator[Message]:
     kind, path, options = request.header["kind"], request.header["path"], request.header["options"]
-    source = io.BytesIO(request.blocks[0]) if kind == _PICTURE else path
+    source = io.BytesIO(request.blocks[0]) if request.blocks else path
     try:
         video = kind == VIDEO
         reader = read_video(path, on_progress=alive, **options) if video else read_image(source, **options)

@@ -7,6 +7,7 @@ is new, the same, or one that has moved.
 import hashlib
 import os
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -16,6 +17,8 @@ from semantic_media_search.ingest.discovery import Candidate, Noticed, discover,
 from semantic_media_search.media.opening import open_regular
 from semantic_media_search.records import IMAGE
 
+LOOK_AGAIN = -1
+"""A size that no file has, to be stored for one that the next scan is to take for changed."""
 _CHUNK = 1 << 20
 
 
@@ -161,16 +164,11 @@ def _was_taken_away(root: str) -> bool:
     try:
         os.lstat(root)
     except FileNotFoundError:
-        pass
-    except OSError:
-        return False
-    else:
-        return False
-    try:
-        with os.scandir(os.path.dirname(root)) as around:  # noqa: PTH120 - as above
+        with suppress(OSError), os.scandir(os.path.dirname(root)) as around:  # noqa: PTH120 - as above
             return next(around, None) is not None
     except OSError:
-        return False
+        pass
+    return False
 
 
 def content_hash(path: str) -> str:

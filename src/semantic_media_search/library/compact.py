@@ -35,13 +35,12 @@ def compact(
     """
     paths, catalog = writer.paths, writer.catalog
     removed = catalog.removed_frames()
+    before = _size_of_generations(writer)
     if not removed:  # but a run that ended early may have left its end to be done
-        before = _size_of_generations(writer)
         writer.drop_other_generations()
         freed = writer.remove_stray_frames() + before - _size_of_generations(writer)
         publish(paths, catalog, writer.commit)
         return CompactSummary(0, max(0, freed))
-    before = _size_of_generations(writer)
     serving = writer.commit.generation
     fresh: Generation | None = None
     if serving is not None and serving.rows:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from semantic_media_search.errors import LibraryCorruptError
 from semantic_media_search.ingest.catalog import Catalog
 from semantic_media_search.ingest.discovery import on_one_line, text_to_path
+from semantic_media_search.ingest.scan import LOOK_AGAIN
 from semantic_media_search.library.publish import expect_rewrite
 from semantic_media_search.library.writer import LibraryWriter
 from semantic_media_search.records import FrameRecord
@@ -32,9 +33,7 @@ def have_read_again(catalog: Catalog, paths: Iterable[str]) -> None:
     for path in paths:
         source = catalog.source_at(path)
         assert source is not None, "a frame's path is that of its source"
-        catalog.put_source(
-            replace(source, size=-1, content_hash=None, reason=_REASON)
-        )  # no file has this size
+        catalog.put_source(replace(source, size=LOOK_AGAIN, content_hash=None, reason=_REASON))
 
 
 def how_made_anew(source_path: str) -> str:

@@ -192,14 +192,11 @@ def _check_vectors(writer: LibraryWriter, generation: Generation, *, repair: boo
     if np.any(np.diff(store.frame_ids) <= 0) or store.frame_ids[-1] >= writer.commit.next_frame:
         yield Finding(str(folder), "its frame ids are not those of the catalogue, in order", remedy)
         return
-    # Frames behind the last row wait for the next `index`; one that lacks a row before it would wait for ever.
-    live, _ = writer.catalog.live_owners()
-    passed_over = np.setdiff1d(live[live <= store.frame_ids[-1]], store.frame_ids, assume_unique=True)
+    passed_over, orphans = writer.out_of_step(store)  # a frame that was passed over would wait for ever
     if passed_over.size:
         yield Finding(
             str(folder), f"frames without a vector: {passed_over.size}, the first is {passed_over[0]}", remedy
         )
-    orphans = np.setdiff1d(store.frame_ids, writer.catalog.frame_ids(), assume_unique=True)
     if orphans.size:
         yield Finding(
             str(folder),

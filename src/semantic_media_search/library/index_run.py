@@ -17,6 +17,7 @@ from semantic_media_search.library.damaged import give_up, how_made_anew, requir
 from semantic_media_search.library.embedder import Embedder
 from semantic_media_search.library.progress import Progress
 from semantic_media_search.library.publish import publish
+from semantic_media_search.library.status import first_pending
 from semantic_media_search.library.streams import ordered
 from semantic_media_search.library.writer import LibraryWriter
 from semantic_media_search.media.decode import load_image
@@ -53,8 +54,7 @@ def embed_pending(
     LibraryCorruptError only where all of them are gone.
     """
     paths, catalog = writer.paths, writer.catalog
-    store = EmbeddingStore(paths.generation(generation.generation), generation.rows, generation.model.dim)
-    start = int(store.frame_ids[-1]) + 1 if generation.rows else 0
+    start = first_pending(paths.generation(generation.generation), generation)
     pending = catalog.frame_count(start)
     if not pending:
         _give_up_hidden(writer, generation)

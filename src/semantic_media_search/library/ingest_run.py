@@ -15,7 +15,15 @@ from semantic_media_search.ingest.catalog import OK, REMOVED, SKIPPED, FrameRow,
 from semantic_media_search.ingest.discovery import Candidate, text_to_path
 from semantic_media_search.ingest.isolated import IsolatedReaders
 from semantic_media_search.ingest.prepared import PreparedFrame, SourceFacts
-from semantic_media_search.ingest.scan import Changes, Found, as_it_is_now, compare, content_hash, lies_in
+from semantic_media_search.ingest.scan import (
+    LOOK_AGAIN,
+    Changes,
+    Found,
+    as_it_is_now,
+    compare,
+    content_hash,
+    lies_in,
+)
 from semantic_media_search.library.absences import find_moves, settle
 from semantic_media_search.library.embedder import Embedder
 from semantic_media_search.library.progress import Progress
@@ -29,8 +37,6 @@ from semantic_media_search.records import IMAGE, VIDEO, SkippedFile
 COMMIT_FRAMES = 256
 COMMIT_SECONDS = 4.0
 _FRAMES_WAITING = 16
-_LOOK_AGAIN = -1
-"""The size stored for a file that could not be read this time: none that it can have, so that it is read again."""
 _CHANGED = "it changed while it was read; the next run reads it again"
 
 
@@ -209,7 +215,7 @@ class IngestRun:
                 root_id=end.found.root_id,
                 path=here.path,
                 kind=here.kind,
-                size=_LOOK_AGAIN if end.unread else here.size,
+                size=LOOK_AGAIN if end.unread else here.size,
                 mtime_ns=here.mtime_ns,
                 content_hash=None if end.unread else end.content_hash,
                 state=OK if frames else SKIPPED,

@@ -17,7 +17,7 @@ from semantic_media_search.errors import LibraryBusyError, LibraryCorruptError, 
 from semantic_media_search.ingest.catalog import CATALOG_NAME, Catalog, Commit, Generation
 from semantic_media_search.library.durability import sync_folder
 from semantic_media_search.library.paths import LibraryPaths
-from semantic_media_search.records import ModelInfo
+from semantic_media_search.records import I64, ModelInfo
 
 # Frames are written in order by one process, so that what an interrupted run left is one run of ids; the
 # margin covers a file that is missing among them.
@@ -113,10 +113,7 @@ class LibraryWriter:
             store = EmbeddingStore(self.paths.generation(held.generation), held.rows, held.model.dim)
         except LibraryCorruptError:
             return None
-        live, _ = self.catalog.live_owners()
-        passed_over = np.setdiff1d(live[live <= store.frame_ids[-1]], store.frame_ids, assume_unique=True)
-        orphans = np.setdiff1d(store.frame_ids, self.catalog.frame_ids(), assume_unique=True)
-        wrong = np.concatenate([passed_over, orphans])
+        wrong = np.concatenate(self.out_of_step(store))
         if not wrong.size:
             return held
         rows = int(np.searchsorted(store.frame_ids, wrong.min()))
@@ -124,6 +121,15 @@ class LibraryWriter:
         with self.catalog.transaction():
             self.catalog.put_generation(held)
         return held
+
+    def out_of_step(self, store: EmbeddingStore) -> tuple[I64, I64]:
+        """Live frames before a store's last row that have none, and frames of its rows that the catalogue lacks.
+
+        Both are frame_ids in order. Frames behind the last row wait for the next `index`.
+        """
+        live, _ = self.catalog.live_owners()
+        passed_over = np.setdiff1d(live[live <= store.frame_ids[-1]], store.frame_ids, assume_unique=True)
+        return passed_over, np.setdiff1d(store.frame_ids, self.catalog.frame_ids(), assume_unique=True)
 
     def new_generation(self, model: ModelInfo) -> Generation:
         """A generation without rows, beside the others."""

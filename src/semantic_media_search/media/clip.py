@@ -60,7 +60,8 @@ def write_clip(
     try:
         origin, name = _origin(source), describe_source(source)
         with open_container(source) as container:
-            video, audio = _streams(container, name)
+            video = choose_video_stream(container, name)
+            audio = next(iter(container.streams.audio), None)
             if _starts_again(container, video, duration):
                 packets = packets_from(container, video, audio, origin + start)
             else:
@@ -68,18 +69,12 @@ def write_clip(
                 if seek_to is not None:
                     container.seek(seek_to)
                 packets = container.demux(*(stream for stream in (video, audio) if stream is not None))
-            _cut(container, packets, name, origin, start, end, beside, max_height)
+            _cut(packets, video, audio, name, origin, start, end, beside, max_height)
         beside.replace(out)
     except (FFmpegError, IndexError) as error:  # IndexError: see `VideoReader`
         raise DecodeError(f"{describe_source(source)} cannot be cut: {error}") from error
     finally:
         beside.unlink(missing_ok=True)
-
-
-def _streams(
-    container: av.container.InputContainer, name: str
-) -> tuple[av.VideoStream, av.AudioStream | None]:
-    return choose_video_stream(container, name), next(iter(container.streams.audio), None)
 
 
 def _starts_again(
@@ -96,8 +91,9 @@ def _starts_again(
 
 
 def _cut(
-    container: av.container.InputContainer,
     packets: Iterable[AnyPacket],
+    stream: av.VideoStream,
+    audio: av.AudioStream | None,
     name: str,
     origin: float,
     start: float,
@@ -105,7 +101,6 @@ def _cut(
     out: Path,
     max_height: int,
 ) -> None:
-    stream, audio = _streams(container, name)
     aspect = stream.sample_aspect_ratio
     with _ClipWriter(
         out, stream, float(aspect) if aspect else 1.0, max_height, with_sound=audio is not None

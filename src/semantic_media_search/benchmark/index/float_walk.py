@@ -78,8 +78,7 @@ def float_contestant(index: HNSWIndex) -> Contestant:
         links, upper, offsets = (np.array(sections[name].array) for name in ("links", "upper", "offsets"))
     rows = np.ascontiguousarray(index.embeddings)
     visited = np.zeros(len(rows), np.uint8)
-    room = walk.GROUP * links.shape[1]
-    fresh, better = np.empty((2, room), np.int32), np.empty(room, np.int64)
+    fresh, better = walk.beam_room(links.shape[1])
     pool = np.empty(max(EFS), np.int64)
 
     def search(queries: F32, ef: int) -> I64:

@@ -19,6 +19,7 @@ from semantic_media_search.benchmark.index.vectors import Vectors
 from semantic_media_search.index.hnsw import DEFAULT_EF, HNSWIndex
 from semantic_media_search.records import F32, BoolMask
 from semantic_media_search.search.brute_force import BruteForceIndex
+from semantic_media_search.search.recall import recall_by_distance
 
 _SHARES = (1.0, 0.9, 0.7, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.001)
 _FEW_ROWS = (10, 1)
@@ -100,7 +101,7 @@ def _filtered(index: HNSWIndex, vectors: Vectors, allowed: BoolMask, kind: str, 
     return {
         "which": kind,
         "allowed": count,
-        "recall@10": round(float(np.mean(cosines >= exact[:, -1:] - 1e-5)), 4),
+        "recall@10": round(recall_by_distance(cosines, exact), 4),
         "fewest results": int((ids >= 0).sum(axis=1).min()),
         "time": Figure(tuple(1000 * second / len(timed) for second in times["index"]), "ms"),
         "against exact": times_as_fast(times["index"], times["masked"]),

@@ -33,29 +33,26 @@ def run_watch(arguments: argparse.Namespace, settings: Settings, console: Consol
     console.info("Following the library's folders until Ctrl-C.")
     try:
         for number, _ in enumerate(changes(library, stop)):
-            _update_quietly(library, model, console, as_json=arguments.json, first=number == 0)
+            _one_round(library, model, console, as_json=arguments.json, first=number == 0)
     except KeyboardInterrupt:
         pass
     console.info("Stopped; what was finished is kept.")
     return 0
 
 
-def _update_quietly(library: Library, model: str, console: Console, *, as_json: bool, first: bool) -> None:
+def _one_round(library: Library, model: str, console: Console, *, as_json: bool, first: bool) -> None:
     """One round of watching; what another round may well mend is said, and the watching goes on.
 
-    The first round, which may take hours, shows how far it is.
-
-    The library's own model is used, which may have been changed meanwhile; only in the first round it is an error that
-    `model` is another or cannot be had.
+    The first round, which may take hours, shows how far it is, and it is an error that `model` is not the library's or
+    cannot be had. Later ones use the library's own, which may have been changed meanwhile.
     """
     try:
         held = None if first else library.model()
         with progress_on(console, quiet=not first) as progress:
             summary, indexed = library.update(held.name if held else model, progress)
     except (LibraryError, ModelError, OSError, sqlite3.Error) as error:
-        if (
-            first and isinstance(error, ModelError) and not isinstance(error, OSError)
-        ):  # which the hub's errors are
+        from_the_hub = isinstance(error, OSError)
+        if first and isinstance(error, ModelError) and not from_the_hub:
             raise
         console.error(f"{error}; trying again within a minute")
         return
