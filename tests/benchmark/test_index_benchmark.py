@@ -133,7 +133,7 @@ def test_nothing_is_recommended_that_does_not_reach_the_recall() -> None:
 
 
 def test_settings_for_a_library_of_a_few_photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(charts, "can_draw", lambda: False)
+    monkeypatch.setattr(charts, "find_spec", lambda name: None)
     for seed, colour in enumerate(COLOURS):
         paint(tmp_path / "photos" / f"{colour}.png", colour, seed=seed)
     where = ["--library", str(tmp_path / "library")]
@@ -354,7 +354,7 @@ def test_no_crop_of_a_photograph_that_is_asked_with_is_indexed(
 def test_the_whole_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(charts, "can_draw", lambda: False)  # drawing is tested with the engine
+    monkeypatch.setattr(charts, "find_spec", lambda name: None)  # drawing is tested with the engine
     monkeypatch.setattr(loads, "_TURN_SECONDS", 0.001)
     sentences = tmp_path / "lines.txt"
     words = ["red", "old", "small", "loud", "wet", "round", "cold", "new"]
