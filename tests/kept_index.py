@@ -1,4 +1,4 @@
-"""How `tests/data/hnsw_format_1_grown.bin` was made: grown after its codes were fitted, some rows deleted.
+"""How the grown files in `tests/data` were made: grown after their codes were fitted, some rows deleted.
 
 A kept file stands for those that people have, and is never made anew; a new format gets a file of its own beside it:
 `python tests/kept_index.py tests/data/NAME.bin`.
@@ -7,6 +7,7 @@ A kept file stands for those that people have, and is never made anew; a new for
 import sys
 from pathlib import Path
 
+from semantic_media_search.index import file_format
 from semantic_media_search.index.hnsw import HNSWIndex
 from semantic_media_search.records import F32
 from vectors import clustered
@@ -24,7 +25,7 @@ def write(path: Path) -> None:
     index.build(ROWS[:FITTED])
     index.add(ROWS[:COUNT])
     index.mark_deleted(DELETED)
-    index.save(path, fingerprint="format 1, grown")
+    index.save(path, fingerprint=f"format {file_format.VERSION}, grown")
 
 
 if __name__ == "__main__":

@@ -5,13 +5,64 @@ from collections.abc import Callable
 import numpy as np
 
 from semantic_media_search.index.graph import Graph
+from semantic_media_search.index.rotation import signs_of
 from semantic_media_search.index.walk import GROUP
 
 Cost = Callable[[int], int]
 
 
+def coordinates(codes) -> np.ndarray:
+    """The coordinates of rows of codes, -8 to 7: of every 64 bytes the lower halves, then the upper ones."""
+    rows = [
+        [
+            half(int(byte)) - 8
+            for at in range(0, len(row), 64)
+            for half in _HALVES
+            for byte in row[at : at + 64]
+        ]
+        for row in codes
+    ]
+    return np.array(rows, np.int64).reshape(len(codes), 2 * codes.shape[1])
+
+
+_HALVES = (lambda byte: byte % 16, lambda byte: byte // 16)
+
+
 def dot(code_row, weights) -> int:
-    return sum(int(u) * int(w) for u, w in zip(code_row, weights, strict=True))
+    return sum(
+        (int(u) + 8) * int(w) for u, w in zip(coordinates(code_row[np.newaxis])[0], weights, strict=True)
+    )
+
+
+def rotated(vector, width: int) -> np.ndarray:
+    """A vector as codes and queries are rotated, by matrices, float64 [width]."""
+    block = width & -width
+    turned = np.zeros(width)
+    turned[: len(vector)] = vector
+    for signs in np.sign(signs_of(width)):
+        turned = (signs * turned).reshape(-1, block) @ _hadamard(block) / np.sqrt(block)
+        if len(turned) > 1:
+            turned = turned - 2 * turned.mean(axis=0)
+        turned = turned.reshape(-1)
+    return turned
+
+
+def _hadamard(size: int) -> np.ndarray:
+    """Sylvester's matrix; its columns in the order that 16 columns read downwards give."""
+    matrix = np.ones((1, 1))
+    while len(matrix) < size:
+        matrix = np.block([[matrix, matrix], [matrix, -matrix]])
+    return matrix[:, np.arange(size).reshape(-1, 16).T.reshape(-1)]
+
+
+def margin(weights) -> int:
+    """3.5 standard deviations of what two rows' costs are off by."""
+    return int(3.5 * np.sqrt(sum((int(w) ** 2 + 6.5) / 6 for w in weights)))
+
+
+def near(costs: list[int], k: int, margin: int) -> int:
+    """How many of these, best first, may be among the k best."""
+    return len(costs) if len(costs) < k else sum(cost <= costs[k - 1] + margin for cost in costs)
 
 
 def insert(keys: list[int], capacity: int, key: int) -> list[int]:
@@ -20,7 +71,7 @@ def insert(keys: list[int], capacity: int, key: int) -> list[int]:
 
 def select_neighbors(codes, node: int, candidates: list[int], limit: int) -> list[int]:
     """Algorithm 4 on the codes' own distances; `candidates` nearest first."""
-    values = codes.astype(np.int64) - 128
+    values = coordinates(codes)
 
     def apart(a: int, b: int) -> int:
         return int(((values[a] - values[b]) ** 2).sum())
@@ -63,10 +114,12 @@ def reached_over(layer: list[list[int]], entry: int) -> set[int]:
     return seen
 
 
-def quantise_query(query, stride: int) -> list[int]:
-    sizes = [abs(np.float32(x)) for x in query] + [np.float32(0)]
-    factor = np.float32(127) / max(sizes[i] + sizes[i + 1] for i in range(0, len(query), 2))
-    return [int(np.rint(np.float32(x) * factor)) for x in query] + [0] * (stride - len(query))
+def quantise_query(query, width: int) -> list[int]:
+    """Rotated, 127 for 4.5 times what coordinates are on average."""
+    turned = rotated(query, width)
+    return (
+        np.rint(np.clip(turned * 127 / (4.5 * np.sqrt((turned**2).mean())), -127, 127)).astype(int).tolist()
+    )
 
 
 def descend(graph: Graph, cost: Cost, node: int, top: int, bottom: int) -> int:
@@ -88,23 +141,27 @@ def rank(embeddings, query, nodes: list[int], k: int) -> list[tuple[int, float]]
 
 def search(graph: Graph, codes, embeddings, query, k: int, ef: int) -> list[tuple[int, float]]:
     """Algorithm 5: descent, beam at level 0, then the best by their vectors."""
-    weights = quantise_query(query, codes.shape[1])
+    weights = quantise_query(query, 2 * codes.shape[1])
     entry = descend(graph, lambda node: -dot(codes[node], weights), graph.entry, graph.top, 0)
     best = beam(codes, graph.links, weights, entry, ef)
-    return rank(embeddings, query, best[: k + max(10, k // 2)], k)
+    costs = [-dot(codes[node], weights) for node in best]
+    return rank(embeddings, query, best[: near(costs, k, margin(weights))], k)
 
 
-def scan(codes, embeddings, query, nodes: list[int], k: int, limit: int) -> list[tuple[int, float]]:
-    weights = quantise_query(query, codes.shape[1])
-    best = sorted(nodes, key=lambda node: (-dot(codes[node], weights), node))[:limit]
-    return rank(embeddings, query, best, k)
+def scan(codes, embeddings, query, nodes: list[int], k: int, few: int) -> list[tuple[int, float]]:
+    """The best by their vectors of those that the codes leave open; of few rows, of all."""
+    weights = quantise_query(query, 2 * codes.shape[1])
+    costs = {node: -dot(codes[node], weights) for node in nodes}
+    best = sorted(nodes, key=lambda node: (costs[node], node))
+    count = near([costs[node] for node in best], k, margin(weights)) if len(nodes) > few else len(nodes)
+    return rank(embeddings, query, best[:count], k)
 
 
 def build_links(codes, levels, m: int, ef: int, batch: Callable[[int], int]) -> list[list[list[int]]]:
     """Algorithm 1 with lists: `layers[level][node]` are a node's neighbors. `batch(start)` nodes at a time find
     their neighbors in the graph as it was, then all rows that they link to take them in.
     """
-    values = codes.astype(np.int64) - 128
+    values = coordinates(codes)
 
     def apart(a: int, b: int) -> int:
         return int(((values[a] - values[b]) ** 2).sum())

@@ -17,8 +17,12 @@ from vectors import clustered
 
 FORMAT_1 = Path(__file__).parents[1] / "data" / "hnsw_format_1.bin"
 """A file of the first ones: without `fitted`, nothing deleted."""
-GROWN = FORMAT_1.with_name("hnsw_format_1_grown.bin")
-"""What `kept_index` writes."""
+GROWN = {number: FORMAT_1.with_name(f"hnsw_format_{number}_grown.bin") for number in (1, 2)}
+"""What `kept_index` wrote when each format was the newest."""
+
+
+OLD_ROWS: F32 = clustered(40, 8, seed=11)
+"""What FORMAT_1 is over."""
 
 
 def build(rows: F32) -> HNSWIndex:
@@ -95,30 +99,45 @@ def test_a_file_of_format_1_loads_for_ever() -> None:
     assert [index.search(rows[number], 1)[0][0] for number in range(40)] == list(range(40))
 
 
-def test_a_grown_file_of_format_1_with_deleted_rows_loads_for_ever(tmp_path: Path) -> None:
-    index = HNSWIndex.load(GROWN, kept_index.ROWS)
+@pytest.mark.parametrize("number", GROWN)
+def test_a_grown_file_with_deleted_rows_loads_for_ever(tmp_path: Path, number: int) -> None:
+    index = HNSWIndex.load(GROWN[number], kept_index.ROWS)
     index.verify()
     assert (len(index), index.m, index.ef_construction, index.seed) == (kept_index.COUNT, 4, 30, 5)
-    assert (index.fingerprint, index.deleted_count) == ("format 1, grown", len(kept_index.DELETED))
+    assert index.fingerprint == f"format {number}, grown"
+    assert index.deleted_count == len(kept_index.DELETED)
     index.save(tmp_path / "again")
-    assert (tmp_path / "again").read_bytes() == GROWN.read_bytes()
+    if number == file_format.VERSION:
+        assert (tmp_path / "again").read_bytes() == GROWN[number].read_bytes()
+    again = HNSWIndex.load(tmp_path / "again", kept_index.ROWS)
     exact = BruteForceIndex(kept_index.ROWS[: kept_index.COUNT])
     exact.mark_deleted(kept_index.DELETED)
     for query in clustered(20, 12, seed=13):
         found, wanted = index.search(query, 5, ef=kept_index.COUNT), exact.search(query, 5)
         assert [node for node, _ in found] == [node for node, _ in wanted]
         assert [cosine for _, cosine in found] == pytest.approx([cosine for _, cosine in wanted], abs=1e-6)
+        assert again.search(query, 5) == index.search(query, 5)
     codes = index._codes
-    index.add(kept_index.ROWS[: 2 * kept_index.FITTED - 1])
+    # The codes of a file of format 1 are made anew at opening, over all of its rows.
+    fitted = kept_index.FITTED if number > 1 else kept_index.COUNT
+    index.add(kept_index.ROWS[: min(len(kept_index.ROWS), 2 * fitted - 1)])
     np.testing.assert_array_equal(index._codes[: len(codes)], codes)
-    index.add(kept_index.ROWS)
-    assert not np.array_equal(index._codes[: len(codes)], codes), "doubled since, and so fitted anew"
+    if number > 1:
+        index.add(kept_index.ROWS)
+        assert not np.array_equal(index._codes[: len(codes)], codes), "doubled since, and so fitted anew"
     assert index.deleted_count == len(kept_index.DELETED)
 
 
-def _found(path: Path, data: bytes) -> bool:
-    """Whether these bytes, as a file of format 1, are found to be damaged: at opening, or by `verify`."""
-    rows = clustered(40, 8, seed=11)
+def test_a_file_of_a_later_format_says_so(tmp_path: Path) -> None:
+    data = bytearray(GROWN[2].read_bytes())
+    data[8] = 3
+    (tmp_path / "later.bin").write_bytes(data)
+    with pytest.raises(IndexFormatError, match="is of version 3; this program reads 1 to 2"):
+        HNSWIndex.load(tmp_path / "later.bin", kept_index.ROWS)
+
+
+def _found(path: Path, data: bytes, rows: F32 = OLD_ROWS) -> bool:
+    """Whether these bytes, as a file over these rows, are found to be damaged: at opening, or by `verify`."""
     path.write_bytes(data)
     try:
         index = HNSWIndex.load(path, rows)
@@ -130,18 +149,19 @@ def _found(path: Path, data: bytes) -> bool:
     return False
 
 
-def test_truncations_and_flipped_bytes_are_found(tmp_path: Path) -> None:
-    whole = FORMAT_1.read_bytes()
+@pytest.mark.parametrize(("kept", "rows"), [(FORMAT_1, OLD_ROWS), (GROWN[2], kept_index.ROWS)])
+def test_truncations_and_flipped_bytes_are_found(tmp_path: Path, kept: Path, rows: F32) -> None:
+    whole = kept.read_bytes()
     random = np.random.default_rng(0)
     path = tmp_path / "index.bin"
-    assert not _found(path, whole)
+    assert not _found(path, whole, rows)
     for length in [0, 1, 7, 8, 100, 200, *random.integers(0, len(whole), 60).tolist(), len(whole) - 1]:
-        assert _found(path, whole[:length]), length
+        assert _found(path, whole[:length], rows), length
     for position in [*range(0, 260, 3), *random.integers(0, len(whole), 300).tolist()]:
         damaged = bytearray(whole)
         damaged[position] ^= int(random.integers(1, 256))
-        assert _found(path, bytes(damaged)), position
-    assert _found(path, whole + b"\0")
+        assert _found(path, bytes(damaged), rows), position
+    assert _found(path, whole + b"\0", rows)
 
 
 @pytest.mark.exhaustive

@@ -8,11 +8,12 @@ from semantic_media_search.index import codes as coding
 from semantic_media_search.index.allowed import nodes_of
 from semantic_media_search.index.build import _BATCH_LIMIT, _BATCH_SHARE
 from semantic_media_search.index.hnsw import HNSWIndex
-from semantic_media_search.index.instructions import dot, plain_dot, query_dot
+from semantic_media_search.index.instructions import dot, plain_dot
 from semantic_media_search.index.jit import JIT_DISABLED
 from semantic_media_search.index.link import select_neighbors
 from semantic_media_search.index.pool import cost_of, insert, merge, node_of, pack
-from semantic_media_search.index.search import BY_VECTOR, exact_cosine, rank, search_scan
+from semantic_media_search.index.rotation import rotate, rotation_room, signs_of
+from semantic_media_search.index.search import exact_cosine, gather, rank, search_scan
 from semantic_media_search.index.walk import MERGED_FROM, beam, beam_room, cost, descend
 from vectors import clustered
 
@@ -26,24 +27,43 @@ def index() -> HNSWIndex:
     return index
 
 
-@pytest.mark.parametrize("stride", [64, 128, 512])
+@pytest.mark.parametrize("stride", [64, 128, 384])
 def test_the_processors_dot_product_is_the_plain_one(stride: int) -> None:
     random = np.random.default_rng(stride)
     codes = random.integers(0, 256, (50, stride)).astype(np.uint8)
-    weights = random.integers(-128, 128, stride).astype(np.int8)
+    weights = random.integers(-128, 128, 2 * stride).astype(np.int8)
     for row in range(50):
         assert dot(codes, row, weights) == plain_dot(codes, row, weights) == naive.dot(codes[row], weights)
     codes[0], weights[:] = 255, -128  # the largest sum there is
-    assert dot(codes, 0, weights) == plain_dot(codes, 0, weights) == -128 * 255 * stride
+    assert dot(codes, 0, weights) == plain_dot(codes, 0, weights) == -128 * 15 * 2 * stride
 
 
-@pytest.mark.parametrize("pair", [(64, 64), (-64, -64), (127, 1), (1, -127), (-128, 0), (100, -28)])
-def test_a_query_that_is_multiplied_faster_gives_the_same_sums(pair: tuple[int, int]) -> None:
-    codes = np.random.default_rng(0).integers(0, 256, (20, 128)).astype(np.uint8)
-    codes[0] = 255
-    weights = np.tile(np.array(pair, np.int8), 64)
-    for row in range(20):
-        assert query_dot(codes, row, weights) == plain_dot(codes, row, weights)
+@pytest.mark.parametrize("width", [128, 256, 384, 640])
+def test_a_rotation_is_its_matrices_and_keeps_inner_products(width: int) -> None:
+    rows = np.random.default_rng(0).normal(size=(6, width)).astype(np.float32)
+    rows[0], rows[0, 3] = 0, 1  # one outlier dimension is spread over all
+    signs, room, found = signs_of(width), rotation_room(width), np.empty_like(rows)
+    for number, row in enumerate(rows):
+        room[0] = row
+        rotate(signs, room)
+        found[number] = room[0]
+        np.testing.assert_allclose(found[number], naive.rotated(row, width), atol=1e-5)
+    np.testing.assert_allclose(found @ found.T, rows @ rows.T, atol=1e-3)
+    assert np.abs(found[0]).max() < 4 / np.sqrt(width)
+
+
+def test_what_the_codes_leave_open_is_gathered() -> None:
+    keys = np.array(
+        [pack(np.int64(cost), np.int64(node)) for node, cost in enumerate([-9, -7, -7, -4, 0, 5])]
+    )
+    nodes, nothing = np.empty(6, np.int64), np.empty(0, np.uint8)
+    assert [gather(keys, 6, nothing, 2, margin, nodes) for margin in (0, 2, 3, 99)] == [
+        (6, 3), (6, 3), (6, 4), (6, 6),
+    ]  # fmt: skip
+    assert gather(keys, 6, nothing, 7, 0, nodes) == (6, 6), "fewer than k: all may be among them"
+    blocked = np.array([0, 1, 0, 0, 1, 0], np.uint8)
+    assert gather(keys, 6, blocked, 2, 3, nodes) == (4, 3)
+    assert nodes[:4].tolist() == [0, 2, 3, 5]
 
 
 def test_keys_sort_by_cost_then_node() -> None:
@@ -55,18 +75,17 @@ def test_keys_sort_by_cost_then_node() -> None:
 
 def test_the_costs_of_the_largest_dimension_fit_their_keys() -> None:
     dim = 16_384
-    codes = np.zeros((2, dim), np.uint8)
+    codes = np.zeros((2, dim // 2), np.uint8)
     codes[0] = 255
-    norms = np.empty(2, np.int32)
-    coding.square_norms(codes, norms, 0, 2)
+    norms = np.array([49 * dim, 64 * dim], np.int32)
     weights = np.empty(dim, np.int8)
     for node in (0, 1):
         total = coding.row_weights(codes, node, weights)
         for other in (0, 1):
             found = cost(codes, norms, other, weights)
             assert cost_of(pack(found, np.int64(other))) == found
-            apart = found + norms[node] + 256 * total
-            assert apart == (0 if node == other else 255**2 * dim)
+            apart = found + norms[node] + 16 * total
+            assert apart == (0 if node == other else 15**2 * dim)
 
 
 def test_the_pool_keeps_the_best_in_order() -> None:
@@ -108,27 +127,32 @@ def test_listing_nodes_is_flatnonzero() -> None:
                 assert found.tolist() == np.flatnonzero(held).tolist()
 
 
-def test_codes_keep_directions_and_cut_nothing_much() -> None:
-    rows = clustered(500, 20)
+def test_codes_are_rotated_rows_cut_to_sixteen_levels() -> None:
+    rows = clustered(100, 20)
     centre, scale = coding.fit(rows)
-    codes = coding.aligned_zeros(500, coding.stride_of(20))
+    codes, norms = coding.aligned_zeros(100, coding.stride_of(20)), np.empty(100, np.int32)
     assert codes.ctypes.data % 64 == 0
-    coding.encode(rows, centre, scale, codes, 0, 500)
-    back = (codes[:, :20].astype(np.float32) - 128) * scale + centre
-    assert np.abs(back - rows).max() < 3 * scale
-    assert (codes[:, 20:] == 128).all()
-    norms = np.empty(500, np.int32)
-    coding.square_norms(codes, norms, 0, 500)
-    assert norms.tolist() == ((codes.astype(int) - 128) ** 2).sum(axis=1).tolist()
+    coding.encode(rows, centre, scale, codes, norms, 0, 100)
+    levels = naive.coordinates(codes)
+    assert norms.tolist() == (levels**2).sum(axis=1).tolist()
+    exact = np.array([naive.rotated(row - centre, 128) for row in rows]) / scale
+    cut = np.clip(exact, -8, 7.999)
+    assert (np.abs(levels + 0.5 - cut) < 0.501).all()
+    assert 0 < np.mean(cut != exact) < 0.01
+    assert exact.std() == pytest.approx(2.5, rel=0.01)
+    back = (levels + 0.5) * scale
+    for query in clustered(20, 20, seed=2):
+        off = back @ naive.rotated(query, 128) - (rows - centre) @ query
+        assert np.abs(off).max() < 4 * scale / np.sqrt(12) * np.linalg.norm(query)
 
 
 @pytest.mark.parametrize("ef", [16, MERGED_FROM])
 def test_the_beam_is_algorithm_2(index: HNSWIndex, ef: int) -> None:
     assert ef < COUNT
     graph, codes = index._graph, index._codes
-    weights = np.zeros(codes.shape[1], np.int8)
+    weights = np.zeros(2 * codes.shape[1], np.int8)
     for query in clustered(10, 20, seed=3):
-        coding.quantise_query(query, weights)
+        coding.quantise_query(query, signs_of(128), rotation_room(128), weights)
         pool = np.zeros(ef, np.int64)
         pool[0] = pack(cost(codes, None, graph.entry, weights), graph.entry)
         visited = np.zeros(COUNT, np.uint8)
@@ -155,9 +179,9 @@ def test_the_beam_is_algorithm_2(index: HNSWIndex, ef: int) -> None:
 
 def test_choosing_neighbors_is_algorithm_4(index: HNSWIndex) -> None:
     codes, norms = index._codes, index._norms
-    values = codes.astype(np.int64) - 128
-    weights = np.zeros(codes.shape[1], np.int8)
-    kept_weights, sums = np.zeros((6, codes.shape[1]), np.int8), np.zeros(6, np.int64)
+    values = naive.coordinates(codes)
+    weights = np.zeros(2 * codes.shape[1], np.int8)
+    kept_weights, sums = np.zeros((6, 2 * codes.shape[1]), np.int8), np.zeros(6, np.int64)
     for node in range(0, COUNT, 17):
         apart = ((values - values[node]) ** 2).sum(axis=1)
         nearest = [int(n) for n in np.lexsort((np.arange(COUNT), apart)) if n != node][:40]
@@ -165,28 +189,29 @@ def test_choosing_neighbors_is_algorithm_4(index: HNSWIndex) -> None:
         assert total == values[node].sum()
         pool = np.array([pack(cost(codes, norms, n, weights), n) for n in nearest])
         row = np.full(10, -7, np.int32)
-        own_norm = np.int64(norms[node]) + 256 * total
+        own_norm = np.int64(norms[node]) + 16 * total
         count = select_neighbors(codes, norms, own_norm, pool, len(pool), 6, kept_weights, sums, row)
         assert row[:count].tolist() == naive.select_neighbors(codes, node, nearest, 6)
         assert (row[count:] == -1).all()
 
 
-def test_a_query_becomes_whole_numbers(index: HNSWIndex) -> None:
-    weights = np.full(64, 7, np.int8)
+def test_a_query_becomes_whole_numbers() -> None:
     queries = clustered(20, 20, seed=6)
     queries[0, 3] = 3  # as an outlier dimension of CLIP's is
-    for query in (*queries, queries[1, :19], queries[1, :1]):
-        coding.quantise_query(query, weights)
-        assert weights.tolist() == naive.quantise_query(query, 64)
-        assert 126 <= np.abs(weights.astype(int)).reshape(-1, 2).sum(axis=1).max() <= 128
+    for query in (*queries, queries[1, :19], queries[1, :1], 2 * queries[1]):
+        weights = np.full(128, 7, np.int8)
+        coding.quantise_query(query, signs_of(128), rotation_room(128), weights)
+        # Halves may be rounded either way: sums of floats differ in their last bits.
+        assert np.abs(weights - np.array(naive.quantise_query(query, 128))).max() <= 1
+        assert coding.margin_of(weights) == naive.margin(weights)
 
 
 def test_the_descent_is_greedy(index: HNSWIndex) -> None:
     graph, codes = index._graph, index._codes
     assert graph.top >= 2
-    weights = np.zeros(codes.shape[1], np.int8)
+    weights = np.zeros(2 * codes.shape[1], np.int8)
     for query in clustered(30, 20, seed=7):
-        coding.quantise_query(query, weights)
+        coding.quantise_query(query, signs_of(128), rotation_room(128), weights)
         for bottom in range(graph.top + 1):
             found = descend(codes, None, graph.upper, graph.offsets, weights, graph.entry, graph.top, bottom)
             expected = naive.descend(
@@ -220,21 +245,28 @@ def test_a_search_is_algorithm_5(index: HNSWIndex) -> None:
             assert ids[0].tolist() == [node for node, _ in expected]
 
 
-@pytest.mark.parametrize("limit", [5, 30])
-def test_a_scan_compares_all_that_is_allowed(index: HNSWIndex, limit: int) -> None:
+@pytest.mark.parametrize("few", [10, 30])
+def test_a_scan_compares_all_that_is_allowed(index: HNSWIndex, few: int) -> None:
     codes, rows = index._codes, index.embeddings
-    weights = np.zeros(codes.shape[1], np.int8)
-    pool, nodes = np.empty(limit, np.int64), np.empty(limit, np.int64)
+    weights = np.zeros(2 * codes.shape[1], np.int8)
+    pool, nodes = np.empty(COUNT, np.int64), np.empty(COUNT, np.int64)
     ids, cosines = np.empty(5, np.int64), np.empty(5, np.float32)
     compared_by = set()
     for step, query in zip((1, 2, 3, 5, 9, 20, 40), clustered(7, 20, seed=10), strict=True):
         allowed = np.arange(0, COUNT, step)
-        by_code = len(allowed) > BY_VECTOR * limit
-        compared_by.add(by_code)
-        count = search_scan(codes, rows, query, weights, 5, limit, allowed, pool, nodes, ids, cosines)
-        expected = naive.scan(codes, rows, query, allowed.tolist(), 5, limit if by_code else len(allowed))
+        compared_by.add(len(allowed) > few)
+        count = search_scan(
+            codes, rows, signs_of(128), query, 5, few, allowed, rotation_room(128), weights, pool, nodes, ids,
+            cosines,
+        )  # fmt: skip
+        expected = naive.scan(codes, rows, query, allowed.tolist(), 5, few)
         assert ids[:count].tolist() == [node for node, _ in expected]
     assert compared_by == {False, True}
+    count = search_scan(
+        codes, rows, signs_of(128), query, 5, few, np.arange(COUNT), rotation_room(128), weights, pool[:5], nodes, ids,
+        cosines,
+    )  # fmt: skip
+    assert count == 5, "where there is room for no more than k, those are ranked"
 
 
 def test_a_graph_is_linked_by_algorithm_1() -> None:

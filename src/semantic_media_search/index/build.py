@@ -43,15 +43,15 @@ class Builder:
         self._owners = slot_owners(graph)
         width = graph.links.shape[1]
         room = max(self._ef, width + _BATCH_LIMIT)
-        stride = codes.shape[1]
+        coordinates = 2 * codes.shape[1]
         self._threads = max(1, threads)
         self._scratch = [
             _Scratch(
                 np.zeros(len(graph), np.uint8),
                 np.zeros(room, np.int64),
                 *beam_room(width),
-                np.zeros(stride, np.int8),
-                np.zeros((width, stride), np.int8),
+                np.zeros(coordinates, np.int8),
+                np.zeros((width, coordinates), np.int8),
                 np.zeros(width, np.int64),
             )
             for _ in range(self._threads)

@@ -1,28 +1,35 @@
-"""8-bit codes: what the graph is walked on, a quarter of the vectors' size.
+"""4-bit codes: what the graph is walked on, an eighth of the vectors' size.
 
-A row x becomes u = round((x - centre) / scale) + 128 per dimension, cut to 0..255. One scale serves all
-dimensions, so that distances between codes are distances between vectors; the centre takes out the large common
-mean that CLIP's vectors have. A query stays a direction: w = round(q / step), signed. Since q . x = q . centre +
-step * scale * (w . u) + a constant of the query, the integer w . u alone ranks the rows.
+A row x, less a centre, is rotated (`rotation`), and each coordinate y becomes u = floor(y / scale) + 8, cut to 0..15.
+The centre takes out the large common mean that CLIP's vectors have. After the rotation all coordinates vary alike, so
+one scale serves all of them, and distances between codes are distances between vectors. A query stays a direction:
+rotated, in signed bytes, w = round(y / step). Since q . x = q . centre + step * scale * (w . u) + a constant of the
+query, the integer w . u alone ranks the rows, up to rounding: `margin_of` says how far to trust it.
+
+64 bytes hold 128 coordinates: the lower halves the first 64 of them, the upper halves the others.
 """
 
 import numpy as np
 
+from semantic_media_search.index.graph import I32
 from semantic_media_search.index.instructions import STEP
-from semantic_media_search.index.jit import kernel
+from semantic_media_search.index.jit import kernel, summing_kernel
+from semantic_media_search.index.rotation import padded, rotate, rotation_room, signs_of
 from semantic_media_search.records import F32, U8
 
 _SAMPLE = 20_000
-_SIGMAS = 4.0
-_MEDIANS = 6.0
-"""Dimensions that vary more than this many times the median are cut rather than let all others be coarse."""
-_BLOCK = 4096
+_STEP_SIGMAS = 0.4
+"""A step of the codes in standard deviations of a coordinate: 16 of them reach to 3.2, beyond which little lies."""
+_WEIGHT_SIGMAS = 4.5
+"""The largest weight of a query in standard deviations of a coordinate: hardly any lies beyond."""
 _FIT_BLOCK = 256
+MARGIN_SIGMAS = 3.5
+"""Rows whose code is so many standard errors worse than the k-th best are not among the k best."""
 
 
 def stride_of(dim: int) -> int:
-    """Bytes of one row of codes: the dimension, padded to whole steps of the dot product."""
-    return -(-dim // STEP) * STEP
+    """Bytes of one row of codes: half a byte a coordinate of the rotated vector."""
+    return padded(dim) // 2
 
 
 def fit(embeddings: F32, seed: int = 0) -> tuple[F32, float]:
@@ -30,17 +37,16 @@ def fit(embeddings: F32, seed: int = 0) -> tuple[F32, float]:
 
     The scale is one that the file, which holds float32, gives back as it is.
     """
-    count = len(embeddings)
+    count, dim = embeddings.shape
     rows = np.arange(count)
     if count > _SAMPLE:
         rows = np.sort(np.random.default_rng(seed).choice(count, _SAMPLE, replace=False))
     # In blocks that stay in a cache: the whole sample in float64 would be most of the time that this takes.
     blocks = [rows[at : at + _FIT_BLOCK] for at in range(0, len(rows), _FIT_BLOCK)]
     centre = sum(embeddings[block].sum(axis=0, dtype=np.float64) for block in blocks) / len(rows)
-    spread = np.sqrt(sum(((embeddings[block] - centre) ** 2).sum(axis=0) for block in blocks) / len(rows))
-    widest = min(float(spread.max()), _MEDIANS * float(np.median(spread)) or float(spread.max()))
-    scale = _SIGMAS * widest / 127
-    return centre.astype(np.float32), float(np.float32(scale if scale > 0 else 1.0 / 127))
+    spread = sum(float(((embeddings[block] - centre) ** 2).sum()) for block in blocks) / len(rows)
+    scale = _STEP_SIGMAS * np.sqrt(spread / padded(dim))
+    return centre.astype(np.float32), float(np.float32(scale if scale > 0 else 1.0))
 
 
 def aligned_zeros(rows: int, stride: int) -> U8:
@@ -50,54 +56,95 @@ def aligned_zeros(rows: int, stride: int) -> U8:
     return raw[start : start + rows * stride].reshape(rows, stride)
 
 
-def encode(embeddings: F32, centre: F32, scale: float, out: U8, start: int, stop: int) -> None:
-    """Write the codes of rows `start` to `stop` into `out`, uint8 [N, stride]; padding becomes 128, a zero."""
-    dim = embeddings.shape[1]
-    for at in range(start, stop, _BLOCK):
-        end = min(at + _BLOCK, stop)
-        levels = np.rint((np.asarray(embeddings[at:end]) - centre) * np.float32(1 / scale))
-        out[at:end, :dim] = (np.clip(levels, -128, 127) + 128).astype(np.uint8)
-        out[at:end, dim:] = 128
+def encode(embeddings: F32, centre: F32, scale: float, out: U8, norms: I32, start: int, stop: int) -> None:
+    """Write the codes of rows `start` to `stop` into `out`, uint8 [N, stride], and into `norms`, int32 [N], their
+    squared lengths, sum((u - 8)^2).
+    """
+    signs = signs_of(padded(embeddings.shape[1]))
+    rows, middle = np.asarray(embeddings).view(), centre.view()
+    rows.flags.writeable = middle.flags.writeable = False  # one type to the compiler, wherever they come from
+    encode_rows(
+        rows, middle, np.float32(1 / scale), signs, rotation_room(signs.shape[1]), out, norms, start, stop
+    )
 
 
 @kernel
-def quantise_query(query, weights):
-    """Fill `weights`, int8 [stride], from a query, float32 [D], as `query_dot` takes them.
+def encode_rows(embeddings, centre, per_step, signs, room, out, norms, start, stop):
+    """`encode`, with scratch memory; `per_step` is 1 / scale."""
+    dim = embeddings.shape[1]
+    for row in range(start, stop):
+        for i in range(dim):
+            room[0, i] = (embeddings[row, i] - centre[i]) * per_step
+        room[0, dim:] = 0
+        rotate(signs, room)
+        total = np.int32(0)
+        for at in range(out.shape[1]):
+            first = STEP * (at // STEP) + at
+            low, high = level_of(room[0, first]), level_of(room[0, first + STEP])
+            out[row, at] = np.uint8((low + 8) | ((high + 8) << 4))
+            total = np.int32(total + low * low + high * high)
+        norms[row] = total
 
-    The largest sum of two neighbors' sizes becomes 127, by rounding at most 128.
-    """
-    largest = np.float32(0)
-    for i in range(0, query.shape[0] - 1, 2):
-        largest = max(largest, abs(query[i]) + abs(query[i + 1]))
-    if query.shape[0] % 2:
-        largest = max(largest, abs(query[-1]))
-    factor = np.float32(127) / largest if largest > 0 else np.float32(0)
+
+@kernel
+def level_of(value):
+    """floor(value), cut to -8..7, int32."""
+    return np.int32(np.floor(min(max(value, np.float32(-8)), np.float32(7))))
+
+
+@summing_kernel
+def squared_length(query):
+    """Inner product of a query, float32 [D], with itself."""
+    total = np.float32(0)
     for i in range(query.shape[0]):
-        weights[i] = np.int8(np.rint(query[i] * factor))
-    for i in range(query.shape[0], weights.shape[0]):
-        weights[i] = 0
+        total += query[i] * query[i]
+    return total
+
+
+@kernel
+def quantise_query(query, signs, room, weights):
+    """Fill `weights`, int8 [2 * stride], from a query, float32 [D], rotated.
+
+    A weight of 127 is _WEIGHT_SIGMAS times what coordinates are on average; the rare larger ones are cut to it.
+    """
+    dim, width = query.shape[0], weights.shape[0]
+    rotated = room[0]
+    for i in range(dim):
+        rotated[i] = query[i]
+    rotated[dim:] = 0
+    rotate(signs, room)
+    factor = np.float32(127 / (_WEIGHT_SIGMAS * np.sqrt(squared_length(query) / width)))
+    for i in range(width):
+        level = np.rint(rotated[i] * factor)
+        weights[i] = np.int8(min(max(level, np.float32(-127)), np.float32(127)))
+
+
+@kernel
+def margin_of(weights):
+    """How much worse a row's cost may be than another's that its vector is better than, but for one case in thousands.
+
+    Rounding down is off by a step's uniform error, weights by half a unit at most: variances of 1/12 each, of two rows,
+    where the codes are about 2 from their middle (|u - 8|^2 is about 6.5).
+    """
+    squares = np.int32(0)
+    for i in range(weights.shape[0]):
+        squares = np.int32(squares + np.int32(np.int32(weights[i]) * np.int32(weights[i])))
+    variance = (np.float64(squares) + 6.5 * weights.shape[0]) / 6
+    return np.int64(MARGIN_SIGMAS * np.sqrt(variance))
 
 
 @kernel
 def row_weights(codes, row, weights):
-    """Fill `weights`, int8 [stride], with a row's own code, v = u - 128, so that rows can be held against one another.
+    """Fill `weights`, int8 [2 * stride], with a row's own code, v = u - 8, to hold other rows against it.
 
-    Returns sum(v), int64: dot() takes unsigned codes, and sum(v' * v) = dot(u', v) - 128 * sum(v).
+    Returns sum(v), int64: dot() takes unsigned codes, and sum(v' * v) = dot(u', v) - 8 * sum(v).
     """
     total = np.int32(0)
-    for i in range(weights.shape[0]):
-        value = np.int32(codes[row, i]) - np.int32(128)
-        weights[i] = np.int8(value)
-        total = np.int32(total + value)
+    for start in range(0, codes.shape[1], STEP):
+        part = codes[row, start : start + STEP]
+        lower, upper = weights[2 * start : 2 * start + STEP], weights[2 * start + STEP : 2 * start + 2 * STEP]
+        for i in range(STEP):
+            low, high = np.int32(part[i] & 15) - np.int32(8), np.int32(part[i] >> 4) - np.int32(8)
+            lower[i], upper[i] = np.int8(low), np.int8(high)
+            total = np.int32(total + low + high)
     return np.int64(total)
-
-
-@kernel
-def square_norms(codes, out, start, stop):
-    """Write sum((u - 128)^2) of rows `start` to `stop` into `out`, int32 [N]."""
-    for row in range(start, stop):
-        total = np.int32(0)
-        for i in range(codes.shape[1]):
-            value = np.int32(codes[row, i]) - np.int32(128)
-            total = np.int32(total + np.int32(value * value))
-        out[row] = total

@@ -18,7 +18,9 @@ import numpy.typing as npt
 from semantic_media_search.errors import IndexFormatError
 
 MAGIC = b"SMSHNSW\x00"
-VERSION = 1
+VERSION = 2
+"""What is written. Version 1 had codes of a byte a dimension; its graph is still read, its codes are made anew."""
+_READ = (1, VERSION)
 _HEADER = struct.Struct("<8sIQIIIqqIf128s")
 _SECTION = struct.Struct("<16s8sQQQQI")
 _CRC = struct.Struct("<I")
@@ -28,7 +30,7 @@ REBUILD = "run `media-search index --rebuild` to make it anew"
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What an index file says of itself."""
+    """What an index file says of itself; `version` is that of the file that it was read from."""
 
     count: int
     dim: int
@@ -39,6 +41,7 @@ class Header:
     top: int
     scale: float
     fingerprint: str
+    version: int = VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +117,9 @@ def read(path: Path) -> tuple[Header, dict[str, Section]]:
     if len(data) < _HEADER.size + _CRC.size or bytes(data[: len(MAGIC)]) != MAGIC:
         raise IndexFormatError(f"{path} is no index file; {REBUILD}")
     _, version, *numbers, fingerprint = _HEADER.unpack(data[: _HEADER.size].tobytes())
-    if version != VERSION:
+    if version not in _READ:
         raise IndexFormatError(
-            f"{path} is of version {version}; this program reads version {VERSION}; {REBUILD}"
+            f"{path} is of version {version}; this program reads {_READ[0]} to {VERSION}; {REBUILD}"
         )
     _check_crc(path, "header", data, 0, _HEADER.size)
     at = _HEADER.size + _CRC.size
@@ -127,7 +130,7 @@ def read(path: Path) -> tuple[Header, dict[str, Section]]:
     _check_crc(path, "table of sections", data, at, end - at)
     count, dim, m, ef_construction, seed, entry, top, scale = numbers
     text = fingerprint.rstrip(b"\0").decode("utf-8", "replace")
-    header = Header(count, dim, m, ef_construction, seed, entry, top, scale, text)
+    header = Header(count, dim, m, ef_construction, seed, entry, top, scale, text, version)
     sections = {}
     filled = end + _CRC.size
     expected = _aligned(filled)

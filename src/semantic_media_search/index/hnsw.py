@@ -7,6 +7,7 @@ The class checks what it is given and owns the arrays; the work is done by the k
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -27,8 +28,9 @@ from semantic_media_search.index.checks import (
 from semantic_media_search.index.graph import I32, Graph, empty_graph, grown
 from semantic_media_search.index.invariants import check_rules
 from semantic_media_search.index.pool import NODE_LIMIT
+from semantic_media_search.index.rotation import padded, signs_of
 from semantic_media_search.index.scratch import Scratch, ScratchPool
-from semantic_media_search.index.search import reranked, scan_many, search_many, squared_length
+from semantic_media_search.index.search import scan_many, search_many
 from semantic_media_search.records import F32, I64, U8, BoolMask
 
 logger = logging.getLogger(__name__)
@@ -41,6 +43,10 @@ _NORM_TOLERANCE = 1e-3
 _CHECK_ROWS = 8192
 _SCAN_SHARE = 40
 """A scan of n allowed rows costs n; a walk that finds as many among N costs about 40 ef N / n of the same."""
+_FEW = 60
+"""So many rows beside 2 k are compared by their vectors at once: their codes would spare little."""
+_SCAN_KEPT = 1000
+"""So many rows beside k may be too near to the k-th best for their codes to tell, in a scan."""
 _WIDER = 4
 """How much wider a walk is that is made again because it met too few rows that are allowed."""
 _NOTHING_BLOCKED: U8 = np.empty(0, np.uint8)
@@ -77,7 +83,8 @@ class HNSWIndex:
         self._norms: I32 = np.empty(0, np.int32)
         self._blocked: U8 = _NOTHING_BLOCKED
         self._deleted = 0
-        self._scratch = ScratchPool(0, 2 * m, self._codes.shape[1])
+        self._signs = signs_of(padded(dim))
+        self._scratch = ScratchPool(0, 2 * m, padded(dim))
         self._file: tuple[Path, dict[str, file_format.Section]] | None = None
 
     def __len__(self) -> int:
@@ -130,12 +137,7 @@ class HNSWIndex:
         codes = coding.aligned_zeros(count, coding.stride_of(self.dim))
         norms = np.empty(count, np.int32)
         codes[:start], norms[:start] = self._codes[:start], self._norms[:start]
-
-        def encode(start: int, stop: int) -> None:
-            coding.encode(embeddings, centre, scale, codes, start, stop)
-            coding.square_norms(codes, norms, start, stop)
-
-        _share(encode, start, count, threads)
+        _share(partial(coding.encode, embeddings, centre, scale, codes, norms), start, count, threads)
         graph = grown(self._graph if before else empty_graph(self.m), count, self.seed)
         Builder(graph, codes, norms, self.ef_construction, threads).link(before, count, linked)
         blocked = _NOTHING_BLOCKED
@@ -162,7 +164,7 @@ class HNSWIndex:
         self._codes, self._norms = _read_only(parts.codes), _read_only(parts.norms)
         self._block_nodes(parts.blocked)
         self.embeddings = _read_only(np.asarray(embeddings))
-        self._scratch = ScratchPool(len(self), 2 * self.m, self._codes.shape[1])
+        self._scratch = ScratchPool(len(self), 2 * self.m, padded(self.dim))
 
     def _block_nodes(self, blocked: U8) -> None:
         self._deleted = int(np.count_nonzero(blocked))
@@ -217,7 +219,9 @@ class HNSWIndex:
         k, ef = checked_numbers(k, ef)
         k = min(k, max(1, len(self)))
         query = _of_one_type(query_vec)
-        if not 0 < squared_length(query) < np.inf:  # numpy's own sum costs as much as a tenth of the search
+        if (
+            not 0 < coding.squared_length(query) < np.inf
+        ):  # numpy's own sum costs as much as a tenth of the search
             check_direction(query)
         answerable = self._answerable(allowed, max(ef, k))
         k = min(k, answerable.total)
@@ -318,18 +322,17 @@ class HNSWIndex:
         graph = self._graph
         scratch.make_room(ef)
         scratch.epoch, answered = search_many(
-            self._codes, graph.links, graph.upper, graph.offsets, graph.entry, graph.top, self.embeddings, queries,
-            scratch.weights, k, ef, enough, blocked, scratch.pool, scratch.visited, scratch.epoch, scratch.fresh,
-            scratch.better, scratch.nodes, ids, cosines,
+            self._codes, graph.links, graph.upper, graph.offsets, graph.entry, graph.top, self.embeddings,
+            self._signs, queries, k, ef, enough, blocked, scratch.room, scratch.weights, scratch.pool,
+            scratch.visited, scratch.epoch, scratch.fresh, scratch.better, scratch.nodes, ids, cosines,
         )  # fmt: skip
         return int(answered)
 
     def _scan(self, queries: F32, k: int, nodes: I64, scratch: Scratch, ids: I64, cosines: F32) -> None:
-        limit = min(len(nodes), 2 * reranked(k))
-        scratch.make_room(limit)
+        scratch.make_room(k + _SCAN_KEPT)
         scan_many(
-            self._codes, self.embeddings, queries, scratch.weights, k, limit, nodes, scratch.pool, scratch.nodes,
-            ids, cosines,
+            self._codes, self.embeddings, self._signs, queries, k, 2 * k + _FEW, nodes, scratch.room, scratch.weights,
+            scratch.pool, scratch.nodes, ids, cosines,
         )  # fmt: skip
 
     # keeping

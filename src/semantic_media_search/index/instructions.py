@@ -17,10 +17,10 @@ from numba.extending import intrinsic
 from semantic_media_search.index.jit import JIT_DISABLED, kernel
 
 _BYTE, _HALF, _WORD, _LONG = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
-_BYTES16, _BYTES32 = ir.VectorType(_BYTE, 16), ir.VectorType(_BYTE, 32)
+_BYTES32, _BYTES64 = ir.VectorType(_BYTE, 32), ir.VectorType(_BYTE, 64)
 _HALVES16, _WORDS8, _WORDS16 = ir.VectorType(_HALF, 16), ir.VectorType(_WORD, 8), ir.VectorType(_WORD, 16)
 STEP = 64
-"""Bytes that one step of the dot product takes; rows are padded to whole steps."""
+"""Bytes of codes that one step of the dot product takes, 128 coordinates; rows are padded to whole steps."""
 
 
 def processor_has(*features: str) -> bool:
@@ -98,48 +98,38 @@ def _instruction(builder: Any, name: str, result: Any, taken: list[Any]) -> Call
     return lambda *values: builder.call(function, values)
 
 
+def _half_bytes(builder: Any, row: Any, kind: Any) -> tuple[Any, Any]:
+    """The lower and the upper four bits of each byte of a vector, as a vector of `kind`."""
+    bytes_kind = row.type
+    lower = builder.and_(row, ir.Constant(bytes_kind, [15] * bytes_kind.count))
+    upper = builder.lshr(row, ir.Constant(bytes_kind, [4] * bytes_kind.count))
+    return builder.bitcast(lower, kind), builder.bitcast(upper, kind)
+
+
 @intrinsic
 def _vnni_dot(typing_context: Any, codes: Any, weights: Any, length: Any) -> Any:  # noqa: ARG001
-    """Dot product of `length` unsigned and signed bytes at two addresses: `vpdpbusd`, 64 at a time."""
+    """Dot product of `length` bytes of codes, two in each, and twice as many signed bytes: `vpdpbusd`, 64 at a time."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
         codes, weights, length = arguments
         multiply = _instruction(builder, "llvm.x86.avx512.vpdpbusd.512", _WORDS16, [_WORDS16] * 3)
 
-        def term(offset: Any, number: int, total: Any) -> Any:  # noqa: ARG001 - a step is one instruction
-            return multiply(
-                total, *(_loaded(builder, base, offset, 0, _WORDS16) for base in (codes, weights))
-            )
+        def term(offset: Any, number: int, total: Any) -> Any:
+            half = _half_bytes(builder, _loaded(builder, codes, offset, 0, _BYTES64), _WORDS16)[number]
+            twice = builder.add(offset, offset)
+            return multiply(total, half, _loaded(builder, weights, twice, STEP * number, _WORDS16))
 
-        return _summed(builder, length, 1, _WORDS16, term)
+        return _summed(builder, length, 2, _WORDS16, term)
 
     return types.int32(types.uintp, types.uintp, types.intp), generate
 
 
 @intrinsic
 def _avx2_dot(typing_context: Any, codes: Any, weights: Any, length: Any) -> Any:  # noqa: ARG001
-    """Dot product of `length` unsigned and signed bytes at two addresses: `vpmaddwd`, 16 at a time in four sums.
+    """As `_vnni_dot`, by `vpmaddubsw`: 32 products a time, in sums of two of 16 bits.
 
-    Bytes are widened to 16 bits first, so that nothing is cut off, as it is by the byte form `vpmaddubsw`.
+    Each sum of two is at most 2 * 15 * 128, so that four of them fit before they are widened.
     """
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
-        codes, weights, length = arguments
-        multiply = _instruction(builder, "llvm.x86.avx2.pmadd.wd", _WORDS8, [_HALVES16] * 2)
-
-        def term(offset: Any, number: int, total: Any) -> Any:
-            row = builder.zext(_loaded(builder, codes, offset, 16 * number, _BYTES16), _HALVES16)
-            query = builder.sext(_loaded(builder, weights, offset, 16 * number, _BYTES16), _HALVES16)
-            return builder.add(total, multiply(row, query))
-
-        return _summed(builder, length, STEP // 16, _WORDS8, term)
-
-    return types.int32(types.uintp, types.uintp, types.intp), generate
-
-
-@intrinsic
-def _avx2_query_dot(typing_context: Any, codes: Any, weights: Any, length: Any) -> Any:  # noqa: ARG001
-    """As `_avx2_dot`, by `vpmaddubsw`, 32 bytes at a time, whose sums of two products must fit 16 bits."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
         codes, weights, length = arguments
@@ -147,13 +137,16 @@ def _avx2_query_dot(typing_context: Any, codes: Any, weights: Any, length: Any) 
         widen = _instruction(builder, "llvm.x86.avx2.pmadd.wd", _WORDS8, [_HALVES16] * 2)
         ones = ir.Constant(_HALVES16, [1] * 16)
 
-        def term(offset: Any, number: int, total: Any) -> Any:
-            pairs = multiply(
-                *(_loaded(builder, base, offset, 32 * number, _BYTES32) for base in (codes, weights))
-            )
-            return builder.add(total, widen(pairs, ones))
+        def term(offset: Any, number: int, total: Any) -> Any:  # noqa: ARG001 - a step is one sum
+            twice = builder.add(offset, offset)
+            sums = []
+            for further in (0, 32):
+                row = _loaded(builder, codes, offset, further, _BYTES32)
+                for place, half in zip((0, STEP), _half_bytes(builder, row, _BYTES32), strict=True):
+                    sums.append(multiply(half, _loaded(builder, weights, twice, place + further, _BYTES32)))
+            return builder.add(total, widen(reduce(builder.add, sums), ones))
 
-        return _summed(builder, length, STEP // 32, _WORDS8, term)
+        return _summed(builder, length, 1, _WORDS8, term)
 
     return types.int32(types.uintp, types.uintp, types.intp), generate
 
@@ -176,41 +169,30 @@ else:
 
 @kernel
 def plain_dot(codes, row, weights):
-    """Dot product of `codes[row]` (uint8) and `weights` (int8), int32.
+    """Dot product of the half bytes of `codes[row]` (uint8 [S]) and `weights` (int8 [2 S]), int32.
 
-    Every step is cut to 32 bits: an accumulator of 64 keeps the compiler from using vectors.
+    Of every 64 bytes the lower halves come first, then the upper ones. Every step is cut to 32 bits: an accumulator
+    of 64 keeps the compiler from using vectors.
     """
     total = np.int32(0)
-    for i in range(weights.shape[0]):
-        total = np.int32(total + np.int32(np.int32(codes[row, i]) * np.int32(weights[i])))
+    for start in range(0, codes.shape[1], STEP):
+        part = codes[row, start : start + STEP]
+        lower, upper = weights[2 * start : 2 * start + STEP], weights[2 * start + STEP : 2 * start + 2 * STEP]
+        for i in range(STEP):
+            one = np.int32(np.int32(part[i] & 15) * np.int32(lower[i]))
+            other = np.int32(np.int32(part[i] >> 4) * np.int32(upper[i]))
+            total = np.int32(total + np.int32(one + other))
     return total
 
 
-if HAS_VNNI:
+if HAS_VNNI or HAS_AVX2:
+    _product = _vnni_dot if HAS_VNNI else _avx2_dot
 
     @kernel
     def dot(codes, row, weights):
-        """As `plain_dot`, in the processor's own instruction; the length is a multiple of STEP."""
+        """As `plain_dot`, in the processor's own instructions; rows of codes are whole steps long."""
         stride = codes.strides[0]
-        return _vnni_dot(codes.ctypes.data + row * stride, weights.ctypes.data, weights.shape[0])  # type: ignore[call-arg]
-
-    query_dot = dot
-
-elif HAS_AVX2:
-
-    @kernel
-    def dot(codes, row, weights):
-        """As `plain_dot`, in instructions that most processors have; the length is a multiple of STEP."""
-        stride = codes.strides[0]
-        return _avx2_dot(codes.ctypes.data + row * stride, weights.ctypes.data, weights.shape[0])  # type: ignore[call-arg]
-
-    @kernel
-    def query_dot(codes, row, weights):
-        """As `dot`, faster, for weights of a query: sizes of two neighbors (0 and 1, 2 and 3, ...) add up to 128 at
-        most.
-        """
-        stride = codes.strides[0]
-        return _avx2_query_dot(codes.ctypes.data + row * stride, weights.ctypes.data, weights.shape[0])  # type: ignore[call-arg]
+        return _product(codes.ctypes.data + row * stride, weights.ctypes.data, stride)  # type: ignore[call-arg]
 
 else:
-    dot = query_dot = plain_dot
+    dot = plain_dot

@@ -27,7 +27,7 @@ def check_graph(path: Path, header: Header, graph: Graph, others: dict[str, npt.
         "upper": (graph.upper, np.int32, (slots, header.m)),
         "offsets": (graph.offsets, np.int64, (count,)),
         "centre": (others["centre"], np.float32, (header.dim,)),
-        "codes": (others["codes"], np.uint8, (count, stride_of(header.dim))),
+        "codes": (others["codes"], np.uint8, (count, _stride(header))),
         "norms": (others["norms"], np.int32, (count,)),
         "deleted": (others["deleted"], np.uint8, (marks,)),
         "fitted": (others["fitted"], np.int64, (1,)),
@@ -47,6 +47,11 @@ def check_graph(path: Path, header: Header, graph: Graph, others: dict[str, npt.
         wrong = _wrong_ids(graph, count)
     if wrong is not None:
         raise IndexFormatError(f"{path} is damaged: {wrong}; {REBUILD}")
+
+
+def _stride(header: Header) -> int:
+    """Bytes of one row of codes; files of version 1 have one a dimension, padded to 64."""
+    return -(-header.dim // 64) * 64 if header.version == 1 else stride_of(header.dim)
 
 
 def _wrong_ids(graph: Graph, count: int) -> str | None:

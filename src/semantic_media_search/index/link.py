@@ -32,7 +32,7 @@ def select_neighbors(codes, norms, own_norm, pool, size, limit, weights, sums, r
             copies += 1
         good = True
         for j in range(kept):
-            product = np.int64(dot(codes, candidate, weights[j])) - 128 * sums[j]
+            product = np.int64(dot(codes, candidate, weights[j])) - 8 * sums[j]
             apart = np.int64(norms[candidate]) + np.int64(norms[row[j]]) - 2 * product
             if apart < from_node:
                 good = False
@@ -59,7 +59,7 @@ def find_links(
     """
     for node in range(start, stop):
         # What turns |v'|^2 - 2 dot(u', v) into |v'|^2 - 2 sum(v' * v).
-        shift = 256 * row_weights(codes, node, weights)
+        shift = 16 * row_weights(codes, node, weights)
         level = min(np.int64(levels[node]), np.int64(top))
         at = descend(codes, norms, upper, offsets, weights, entry, top, level)
         size = 0
@@ -122,7 +122,7 @@ def take_links(
             continue
         node = np.int64(owners[rows[group]]) if owners.shape[0] else np.int64(rows[group])
         # What turns |v'|^2 - 2 dot(u', v) into |v'|^2 - 2 sum(v' * v).
-        shift = 256 * row_weights(codes, node, weights)
+        shift = 16 * row_weights(codes, node, weights)
         size, capacity = 0, pool.shape[0]
         for i in range(held):
             prefetch_row(codes, row[i])

@@ -4,17 +4,19 @@ from collections import deque
 
 import numpy as np
 
+from semantic_media_search.index.rotation import rotation_room
 from semantic_media_search.index.walk import beam_room
 from semantic_media_search.records import F32, I64, U8
 
 
 class Scratch:
-    """Scratch memory of one search at a time, over `count` nodes."""
+    """Scratch memory of one search at a time, over `count` nodes with so many `links`, queries rotated to `width`."""
 
-    def __init__(self, count: int, links: int, stride: int):
+    def __init__(self, count: int, links: int, width: int):
         self.visited: U8 = np.zeros(count, np.uint8)
         self.fresh, self.better = beam_room(links)
-        self.weights = np.empty(stride, np.int8)
+        self.room = rotation_room(width)
+        self.weights = np.empty(width, np.int8)
         self.pool: I64 = np.empty(0, np.int64)
         self.nodes: I64 = np.empty(0, np.int64)
         self.ids: I64 = np.empty((1, 0), np.int64)
@@ -35,8 +37,8 @@ class Scratch:
 class ScratchPool:
     """Hands out scratch memory to searches in any number of threads, and takes it back."""
 
-    def __init__(self, count: int, links: int, stride: int):
-        self._sizes = (count, links, stride)
+    def __init__(self, count: int, links: int, width: int):
+        self._sizes = (count, links, width)
         self._free: deque[Scratch] = deque()
 
     def take(self, answers: int) -> Scratch:

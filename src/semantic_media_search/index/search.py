@@ -2,25 +2,14 @@
 
 import numpy as np
 
-from semantic_media_search.index.codes import quantise_query
-from semantic_media_search.index.instructions import prefetch_row, query_dot
+from semantic_media_search.index.codes import margin_of, quantise_query
+from semantic_media_search.index.instructions import dot, prefetch_row
 from semantic_media_search.index.jit import kernel, summing_kernel
-from semantic_media_search.index.pool import insert, node_of, pack
+from semantic_media_search.index.pool import cost_of, insert, node_of, pack
 from semantic_media_search.index.walk import beam, cost, descend
 
-BY_VECTOR = 3
-"""Up to so many times the rows that a scan ranks again by their vectors are compared by their vectors at once."""
 _ASKED_AHEAD = 24
 """Rows of vectors that are asked for from memory before they are compared: a second-level cache holds so many."""
-
-
-@kernel
-def reranked(k):
-    """How many of the best by code are ranked again by their vectors, for k answers.
-
-    On sentence vectors four more than k give what thirty more do; the rest is for vectors that codes fit less well.
-    """
-    return k + max(10, k >> 1)
 
 
 @summing_kernel
@@ -29,15 +18,6 @@ def exact_cosine(embeddings, node, query):
     total = np.float32(0)
     for i in range(query.shape[0]):
         total += embeddings[node, i] * query[i]
-    return total
-
-
-@summing_kernel
-def squared_length(query):
-    """Inner product of a query, float32 [D], with itself."""
-    total = np.float32(0)
-    for i in range(query.shape[0]):
-        total += query[i] * query[i]
     return total
 
 
@@ -71,43 +51,48 @@ def rank(embeddings, query, nodes, count, k, out_ids, out_cosines):
 
 
 @kernel
-def gather(pool, size, blocked, limit, nodes):
-    """The first `limit` nodes of a pool that are not blocked (`blocked` uint8 [N], or empty); returns how many."""
-    count = 0
+def gather(pool, size, blocked, k, margin, nodes):
+    """The nodes of a pool that are not blocked (`blocked` uint8 [N], or empty), best first, into `nodes`.
+
+    Returns how many, and how many of them may be among the k best: those that cost no more than the k-th and `margin`.
+    """
+    count, near, worst = 0, 0, np.int64(1) << 32
     for i in range(size):
         node = node_of(pool[i])
         if blocked.shape[0] == 0 or blocked[node] == 0:
             nodes[count] = node
             count += 1
-            if count == limit:
-                break
-    return count
+            if count == k:
+                worst = cost_of(pool[i]) + margin
+            if cost_of(pool[i]) <= worst:
+                near = count
+    return count, near
 
 
 @kernel
 def search_graph(
-    codes, links, upper, offsets, entry, top, embeddings, query, weights, k, ef, enough, blocked,
-    pool, visited, epoch, fresh, better, nodes, out_ids, out_cosines,
+    codes, links, upper, offsets, entry, top, embeddings, signs, query, k, ef, enough, blocked,
+    room, weights, pool, visited, epoch, fresh, better, nodes, out_ids, out_cosines,
 ):  # fmt: skip
     """K-NN-search (algorithm 5) for one query, float32 [D]: fills `out_ids` and `out_cosines`.
 
     Returns how many, or -1 where the walk met fewer than `enough` rows that are not blocked.
     """
-    quantise_query(query, weights)
+    quantise_query(query, signs, room, weights)
     node = descend(codes, None, upper, offsets, weights, entry, top, 0)
     visited[node] = np.uint8(epoch)
     pool[0] = pack(cost(codes, None, node, weights), node)
     size = beam(codes, None, links, offsets, 0, weights, pool, 1, ef, visited, np.uint8(epoch), fresh, better)
-    count = gather(pool, size, blocked, max(enough, reranked(k)), nodes)
+    count, near = gather(pool, size, blocked, k, margin_of(weights), nodes)
     if count < enough:
         return -1
-    return rank(embeddings, query, nodes, min(count, reranked(k)), k, out_ids, out_cosines)
+    return rank(embeddings, query, nodes, near, k, out_ids, out_cosines)
 
 
 @kernel
 def search_many(
-    codes, links, upper, offsets, entry, top, embeddings, queries, weights, k, ef, enough, blocked,
-    pool, visited, epoch, fresh, better, nodes, out_ids, out_cosines,
+    codes, links, upper, offsets, entry, top, embeddings, signs, queries, k, ef, enough, blocked,
+    room, weights, pool, visited, epoch, fresh, better, nodes, out_ids, out_cosines,
 ):  # fmt: skip
     """`search_graph` for queries float32 [Q, D], into `out_ids`, int64 [Q, >= k]; `enough` is at least k.
 
@@ -121,8 +106,8 @@ def search_many(
             epoch = 0
         epoch += 1
         found = search_graph(
-            codes, links, upper, offsets, entry, top, embeddings, queries[i], weights, k, ef, enough, blocked,
-            pool, visited, epoch, fresh, better, nodes, out_ids[i], out_cosines[i],
+            codes, links, upper, offsets, entry, top, embeddings, signs, queries[i], k, ef, enough, blocked,
+            room, weights, pool, visited, epoch, fresh, better, nodes, out_ids[i], out_cosines[i],
         )  # fmt: skip
         if found < 0:
             out_ids[i, 0] = -1
@@ -131,30 +116,38 @@ def search_many(
 
 
 @kernel
-def search_scan(codes, embeddings, query, weights, k, limit, allowed, pool, nodes, out_ids, out_cosines):
-    """The k best among the rows `allowed`, int64 [n]: all of them by code, the `limit` best by their vectors.
+def search_scan(
+    codes, embeddings, signs, query, k, few, allowed, room, weights, pool, nodes, out_ids, out_cosines
+):
+    """The k best among the rows `allowed`, int64 [n]: all of them by code, those that may be the best by their vectors.
 
-    Few rows are compared by their vectors at once.
+    Up to `few` rows are compared by their vectors at once. `pool` holds what the codes leave open, as far as there is
+    room.
     """
-    if allowed.shape[0] <= BY_VECTOR * limit:
+    if allowed.shape[0] <= few:
         return rank(embeddings, query, allowed, allowed.shape[0], k, out_ids, out_cosines)
-    quantise_query(query, weights)
-    size = 0
+    quantise_query(query, signs, room, weights)
+    margin, worst, size = margin_of(weights), np.int64(1) << 32, 0
     for i in range(allowed.shape[0]):
         if i + 8 < allowed.shape[0]:
             prefetch_row(codes, allowed[i + 8])
         node = allowed[i]
-        place = insert(pool, size, limit, pack(-np.int64(query_dot(codes, node, weights)), node))
-        if place < limit:
-            size = min(size + 1, limit)
-    count = gather(pool, size, np.empty(0, dtype=np.uint8), limit, nodes)
-    return rank(embeddings, query, nodes, count, k, out_ids, out_cosines)
+        candidate = -np.int64(dot(codes, node, weights))
+        if candidate <= worst and insert(pool, size, pool.shape[0], pack(candidate, node)) < pool.shape[0]:
+            size = min(size + 1, pool.shape[0])
+            if size >= k:
+                worst = cost_of(pool[k - 1]) + margin
+    _, near = gather(pool, size, np.empty(0, dtype=np.uint8), k, margin, nodes)
+    return rank(embeddings, query, nodes, near, k, out_ids, out_cosines)
 
 
 @kernel
-def scan_many(codes, embeddings, queries, weights, k, limit, allowed, pool, nodes, out_ids, out_cosines):
+def scan_many(
+    codes, embeddings, signs, queries, k, few, allowed, room, weights, pool, nodes, out_ids, out_cosines
+):
     """`search_scan` for queries float32 [Q, D]; k rows are allowed at least."""
     for i in range(queries.shape[0]):
         search_scan(
-            codes, embeddings, queries[i], weights, k, limit, allowed, pool, nodes, out_ids[i], out_cosines[i]
-        )
+            codes, embeddings, signs, queries[i], k, few, allowed, room, weights, pool, nodes, out_ids[i],
+            out_cosines[i],
+        )  # fmt: skip

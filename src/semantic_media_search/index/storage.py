@@ -1,6 +1,6 @@
 """Between an index's arrays and its file: what is written, and what is checked before a search may use it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from semantic_media_search.errors import IndexFormatError
+from semantic_media_search.index import codes as coding
 from semantic_media_search.index import file_format
 from semantic_media_search.index.file_format import Header, Section
 from semantic_media_search.index.graph import I32, Graph
@@ -88,4 +89,17 @@ def load(path: Path, embeddings: F32) -> tuple[Header, Parts, dict[str, Section]
         )
     except KeyError as error:
         raise IndexFormatError(f"{path} lacks a part ({error}); {file_format.REBUILD}") from error
+    if header.version == 1 and header.count:
+        return (*_coded_anew(header, parts, embeddings[: header.count]), sections)
     return header, parts, sections
+
+
+def _coded_anew(header: Header, parts: Parts, embeddings: F32) -> tuple[Header, Parts]:
+    """The graph of a file of version 1, with the codes that this program walks on."""
+    centre, scale = coding.fit(embeddings, header.seed)
+    codes = coding.aligned_zeros(header.count, coding.stride_of(header.dim))
+    norms = np.empty(header.count, np.int32)
+    coding.encode(embeddings, centre, scale, codes, norms, 0, header.count)
+    return replace(header, scale=scale), Parts(
+        parts.graph, centre, codes, norms, parts.blocked, fitted=header.count
+    )

@@ -7,7 +7,7 @@ walk ranks by distance between codes (while building), without (None) by the que
 import numpy as np
 
 from semantic_media_search.index.graph import I32
-from semantic_media_search.index.instructions import dot, prefetch_row, query_dot
+from semantic_media_search.index.instructions import dot, prefetch_row
 from semantic_media_search.index.jit import kernel
 from semantic_media_search.index.pool import insert, merge, node_of, pack
 from semantic_media_search.records import I64
@@ -29,7 +29,7 @@ def beam_room(width: int) -> tuple[I32, I64]:
 def cost(codes, norms, node, weights):
     """What separates a node from the query: |u|^2 - 2 w.u between rows, -w.u from a query."""
     if norms is None:  # decided when it is compiled
-        return -np.int64(query_dot(codes, node, weights))
+        return -np.int64(dot(codes, node, weights))
     return np.int64(norms[node]) - 2 * np.int64(dot(codes, node, weights))
 
 

@@ -97,7 +97,7 @@ def float_contestant(index: HNSWIndex) -> Contestant:
 
 
 def traversal_section(index: HNSWIndex, vectors: Vectors, rounds: int) -> Section:
-    """The index as it is, on 8-bit codes with re-ranking, and its graph walked on float32, in the same turns."""
+    """The index as it is, on 4-bit codes with re-ranking, and its graph walked on float32, in the same turns."""
     exact = exact_top(vectors)
     lines = {
         OURS: Line(searching(index), vectors, exact),
@@ -126,7 +126,7 @@ def traversal_section(index: HNSWIndex, vectors: Vectors, rounds: int) -> Sectio
                     "against float32": times_as_fast(codes, floats),
                 }
             )
-    title = f"Walking on 8-bit codes and on float32, batches, one thread: {vectors.text}"
+    title = f"Walking on 4-bit codes and on float32, batches, one thread: {vectors.text}"
     chart = Chart(
         "Recall and speed by what is walked on", "recall@10", "batch", "walk", log_y=True, near_1=True
     )
