@@ -105,6 +105,35 @@ def test_words_among_pictures_that_are_hardly_like_them() -> None:
     assert _recall(index, words, 80, allowed, []) >= min(plain, 0.95)
 
 
+def test_a_scan_does_not_depend_on_what_was_searched_before() -> None:
+    random = np.random.default_rng(3)
+    rows = random.normal(size=(1, 64)) + np.where(np.arange(3_000) % 6, 0.01, 1)[
+        :, np.newaxis
+    ] * random.normal(size=(3_000, 64))
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    index = HNSWIndex(64, m=8, ef_construction=40)
+    index.build(rows)
+    allowed = np.arange(len(rows)) % 2 == 0
+    before = [index.search(row, K, 10, allowed) for row in rows[:20]]
+    index.search(rows[0], K, ef=len(rows))  # leaves more scratch memory behind
+    assert [index.search(row, K, 10, allowed) for row in rows[:20]] == before
+
+
+@pytest.mark.parametrize("built", [2_000, 1_500])
+def test_a_few_rows_of_many_kinds_among_many_nearly_the_same(built: int) -> None:
+    """As of a camera that stands still: what is made for the many must not cut the others short."""
+    random = np.random.default_rng(4)
+    still = random.normal(size=64) + 0.05 * random.normal(size=(1_500, 64))
+    rows = np.concatenate([still, random.normal(size=(500, 64))])
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    index = HNSWIndex(64, m=8, ef_construction=60)
+    index.build(rows[:built])
+    index.add(rows)
+    queries = rows[1_500:1_560] + 0.05 * random.normal(size=(60, 64)).astype(np.float32)
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    assert _recall(index, queries, 100, np.arange(2_000) >= 1_500, []) >= 0.95
+
+
 def test_a_mask_whose_bytes_are_not_0_and_1(index: HNSWIndex) -> None:
     """A view of another array may be one; numpy takes every byte but 0 for true."""
     flags = np.zeros(COUNT, np.uint8)

@@ -9,6 +9,8 @@ query, the integer w . u alone ranks the rows, up to rounding: `margin_of` says 
 64 bytes hold 128 coordinates: the lower halves the first 64 of them, the upper halves the others.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from semantic_media_search.index.graph import I32
@@ -20,6 +22,7 @@ from semantic_media_search.records import F32, U8
 _SAMPLE = 20_000
 _STEP_SIGMAS = 0.4
 """A step of the codes in standard deviations of a coordinate: 16 of them reach to 3.2, beyond which little lies."""
+_LONGEST = 0.99
 _WEIGHT_SIGMAS = 4.5
 """The largest weight of a query in standard deviations of a coordinate: hardly any lies beyond."""
 _FIT_BLOCK = 256
@@ -35,18 +38,35 @@ def stride_of(dim: int) -> int:
 def fit(embeddings: F32, seed: int = 0) -> tuple[F32, float]:
     """The centre, float32 [D], and the scale for rows like these, from a seeded sample of them.
 
-    The scale is one that the file, which holds float32, gives back as it is.
+    Rows that are not finite, in a damaged file, do not count.
     """
-    count, dim = embeddings.shape
+    blocks = [rows[np.isfinite(rows).all(axis=1)] for rows in _sampled(embeddings, seed)]
+    total = sum(rows.sum(axis=0, dtype=np.float64) for rows in blocks)
+    centre: F32 = (total / max(1, sum(map(len, blocks)))).astype(np.float32)
+    return centre, scale_of(embeddings, centre, seed)
+
+
+def scale_of(embeddings: F32, centre: F32, seed: int = 0) -> float:
+    """The scale that suits rows like these around a centre, from a seeded sample.
+
+    It is made for the longest hundredth of them rather than for the mean, so that a few rows of many kinds are not cut
+    short among many that are nearly the same. The scale is one that the file, which holds float32, gives back as it is.
+    """
+    squares = np.concatenate([((rows - centre) ** 2).sum(axis=1) for rows in _sampled(embeddings, seed)])
+    squares = squares[np.isfinite(squares)]
+    longest = float(np.quantile(squares, _LONGEST)) if len(squares) else 0.0
+    scale = float(np.float32(_STEP_SIGMAS * np.sqrt(longest / padded(embeddings.shape[1]))))
+    return scale if scale > 0 else 1.0
+
+
+def _sampled(embeddings: F32, seed: int) -> Iterator[F32]:
+    """A seeded sample of rows, in blocks that stay in a cache."""
+    count = len(embeddings)
     rows = np.arange(count)
     if count > _SAMPLE:
         rows = np.sort(np.random.default_rng(seed).choice(count, _SAMPLE, replace=False))
-    # In blocks that stay in a cache: the whole sample in float64 would be most of the time that this takes.
-    blocks = [rows[at : at + _FIT_BLOCK] for at in range(0, len(rows), _FIT_BLOCK)]
-    centre = sum(embeddings[block].sum(axis=0, dtype=np.float64) for block in blocks) / len(rows)
-    spread = sum(float(((embeddings[block] - centre) ** 2).sum()) for block in blocks) / len(rows)
-    scale = _STEP_SIGMAS * np.sqrt(spread / padded(dim))
-    return centre.astype(np.float32), float(np.float32(scale if scale > 0 else 1.0))
+    for at in range(0, len(rows), _FIT_BLOCK):
+        yield embeddings[rows[at : at + _FIT_BLOCK]]
 
 
 def aligned_zeros(rows: int, stride: int) -> U8:
@@ -88,8 +108,10 @@ def encode_rows(embeddings, centre, per_step, signs, room, out, norms, start, st
 
 @kernel
 def level_of(value):
-    """floor(value), cut to -8..7, int32."""
-    return np.int32(np.floor(min(max(value, np.float32(-8)), np.float32(7))))
+    """floor(value), cut to -8..7, int32; what is no number, in a damaged file, as -8."""
+    if not value > np.float32(-8):
+        return np.int32(-8)
+    return np.int32(np.floor(min(value, np.float32(7))))
 
 
 @summing_kernel
@@ -121,10 +143,11 @@ def quantise_query(query, signs, room, weights):
 
 @kernel
 def margin_of(weights):
-    """How much worse a row's cost may be than another's that its vector is better than, but for one case in thousands.
+    """How much worse a row's cost may be than another's that its vector is better than, MARGIN_SIGMAS at most.
 
     Rounding down is off by a step's uniform error, weights by half a unit at most: variances of 1/12 each, of two rows,
-    where the codes are about 2 from their middle (|u - 8|^2 is about 6.5).
+    where the codes are 2.5 from their middle on average (the mean of (u - 8)^2 is about 6.5). What was cut off does not
+    count.
     """
     squares = np.int32(0)
     for i in range(weights.shape[0]):

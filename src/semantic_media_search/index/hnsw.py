@@ -38,7 +38,7 @@ A = TypeVar("A", bound=np.ndarray[Any, Any])
 
 DEFAULT_EF = 50
 _DIM_LIMIT = 16_384
-"""Above 26,296 dimensions the largest cost of two rows would no longer fit the 32 bits that a candidate has for it."""
+"""Costs of rows of so many dimensions fit the 32 bits that a candidate has for them, many times over."""
 _NORM_TOLERANCE = 1e-3
 _CHECK_ROWS = 8192
 _SCAN_SHARE = 40
@@ -49,6 +49,8 @@ _SCAN_KEPT = 1000
 """So many rows beside k may be too near to the k-th best for their codes to tell, in a scan."""
 _WIDER = 4
 """How much wider a walk is that is made again because it met too few rows that are allowed."""
+_MANY_NEW, _TOO_SHORT = 16, 1.5
+"""Where a sixteenth of the rows is new and would have steps half as long again, all codes are made anew."""
 _NOTHING_BLOCKED: U8 = np.empty(0, np.uint8)
 _NOTHING_BLOCKED.flags.writeable = False
 
@@ -129,9 +131,14 @@ class HNSWIndex:
         count = len(embeddings)
         logger.debug("linking rows %d to %d", before, count)
         centre, scale, fitted, start = self._centre, self._scale, self._fitted if before else 0, before
-        if (
-            count and count >= 2 * fitted
-        ):  # so many new rows may lie elsewhere than those the codes were made for
+        # So many new rows may lie elsewhere than those the codes were made for, and fewer may be cut short by them.
+        if count and (
+            count >= 2 * fitted
+            or (
+                _MANY_NEW * (count - before) >= count
+                and coding.scale_of(embeddings[before:], centre, self.seed) > _TOO_SHORT * scale
+            )
+        ):
             centre, scale = coding.fit(embeddings, self.seed)
             fitted, start = count, 0
         codes = coding.aligned_zeros(count, coding.stride_of(self.dim))
@@ -292,7 +299,8 @@ class HNSWIndex:
         if nodes is not None:
             self._scan(queries, k, nodes, scratch, ids, cosines)
             return
-        need = min(max(ef, k), left)
+        # A walk among forbidden rows ends with few to choose from, so that codes alone would decide.
+        need = min(max(ef, 2 * k if len(blocked) else k), left)
         wide = -(-need * len(self) // left)
         # Rows that are allowed by lot are met in proportion. Where the nearest are not allowed, fewer are.
         enough = max(k, need // 2)
@@ -329,10 +337,11 @@ class HNSWIndex:
         return int(answered)
 
     def _scan(self, queries: F32, k: int, nodes: I64, scratch: Scratch, ids: I64, cosines: F32) -> None:
-        scratch.make_room(k + _SCAN_KEPT)
+        kept = k + _SCAN_KEPT
+        scratch.make_room(kept)
         scan_many(
             self._codes, self.embeddings, self._signs, queries, k, 2 * k + _FEW, nodes, scratch.room, scratch.weights,
-            scratch.pool, scratch.nodes, ids, cosines,
+            scratch.pool[:kept], scratch.nodes, ids, cosines,
         )  # fmt: skip
 
     # keeping

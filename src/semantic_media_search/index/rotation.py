@@ -16,13 +16,20 @@ from semantic_media_search.records import F32
 
 UNIT = 128
 """Vectors are padded with zeros to a multiple of so many coordinates."""
+_BLOCKS = 5
 _TURNS = 2
 _COLUMNS = 16
 
 
 def padded(dim: int) -> int:
-    """How many coordinates a vector of `dim` dimensions has once rotated."""
-    return max(1, -(-dim // UNIT)) * UNIT
+    """How many coordinates a vector of `dim` dimensions has once rotated: 128, 256, 384, 512, 640, 768, 1024, 1280, ...
+
+    At most five blocks of a power of two: `reflect` hardly mixes more.
+    """
+    width = max(1, -(-dim // UNIT)) * UNIT
+    while width // block_of(width) > _BLOCKS:
+        width += UNIT
+    return width
 
 
 def block_of(width: int) -> int:

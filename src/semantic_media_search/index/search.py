@@ -121,8 +121,8 @@ def search_scan(
 ):
     """The k best among the rows `allowed`, int64 [n]: all of them by code, those that may be the best by their vectors.
 
-    Up to `few` rows are compared by their vectors at once. `pool` holds what the codes leave open, as far as there is
-    room.
+    Up to `few` rows are compared by their vectors at once. `pool` is as long as what the
+    codes may leave open: the best of it are kept.
     """
     if allowed.shape[0] <= few:
         return rank(embeddings, query, allowed, allowed.shape[0], k, out_ids, out_cosines)
