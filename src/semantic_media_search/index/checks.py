@@ -10,6 +10,10 @@ import numpy.typing as npt
 from semantic_media_search.errors import QueryError, VectorError
 from semantic_media_search.records import F32, I64, BoolMask
 
+NODE_LIMIT = (1 << 31) - 1
+_NORM_TOLERANCE = 1e-3
+_CHECK_ROWS = 8192
+
 
 def checked_numbers(k: int, ef: int) -> tuple[int, int]:
     """Two counts as Python's own whole numbers, which kernels are compiled for. Raises QueryError for others."""
@@ -64,3 +68,21 @@ def checked_ids(node_ids: Sequence[int] | I64, count: int) -> I64:
         held = f"nodes 0 to {count - 1}" if count else "no nodes"
         raise VectorError(f"there is no node {wrong}: the index holds {held}")
     return ids.astype(np.int64)
+
+
+def check_rows(embeddings: F32, start: int, dim: int) -> None:
+    """Raise VectorError unless these are float32 [N, dim], and the rows from `start` on of length 1."""
+    if embeddings.ndim != 2 or embeddings.shape[1] != dim or embeddings.dtype != np.float32:
+        raise VectorError(
+            f"expected float32 embeddings [N, {dim}], got {embeddings.dtype} {list(embeddings.shape)}"
+        )
+    if len(embeddings) >= NODE_LIMIT:
+        raise VectorError(f"{len(embeddings)} rows are more than one index holds ({NODE_LIMIT})")
+    for at in range(start, len(embeddings), _CHECK_ROWS):
+        norms = np.linalg.norm(embeddings[at : at + _CHECK_ROWS], axis=1)
+        wrong = np.flatnonzero(~(np.abs(norms - 1) <= _NORM_TOLERANCE))
+        if wrong.size:
+            raise VectorError(
+                f"row {at + wrong[0]} has length {norms[wrong[0]]:.4g}; divide each row by its length, and leave "
+                "out those that are zero or not finite"
+            )

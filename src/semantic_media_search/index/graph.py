@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from semantic_media_search.index.rotation import splitmix64
 from semantic_media_search.records import I64, U8
 
 I32 = npt.NDArray[np.int32]
@@ -42,11 +43,8 @@ def draw_levels(start: int, stop: int, m: int, seed: int) -> U8:
     Each node's is drawn from its own number, so that it does not depend on how the index was built.
     """
     offset = (seed + 1) * 0x9E3779B97F4A7C15 % 2**64
-    mixed = np.arange(start, stop, dtype=np.uint64) + np.uint64(offset)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)  # splitmix64
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed ^= mixed >> np.uint64(31)
-    uniform = (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    numbers = np.arange(start, stop, dtype=np.uint64) + np.uint64(offset)
+    uniform = (splitmix64(numbers) >> np.uint64(11)).astype(np.float64) * 2.0**-53
     levels = -np.log(1.0 - uniform) / np.log(m)
     drawn: U8 = np.minimum(levels, _HIGHEST).astype(np.uint8)
     return drawn

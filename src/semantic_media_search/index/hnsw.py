@@ -21,13 +21,13 @@ from semantic_media_search.index.build import Builder
 from semantic_media_search.index.checks import (
     check_dimensions,
     check_direction,
+    check_rows,
     checked_ids,
     checked_mask,
     checked_numbers,
 )
 from semantic_media_search.index.graph import I32, Graph, empty_graph, grown
 from semantic_media_search.index.invariants import check_rules
-from semantic_media_search.index.pool import NODE_LIMIT
 from semantic_media_search.index.rotation import padded, signs_of
 from semantic_media_search.index.scratch import Scratch, ScratchPool
 from semantic_media_search.index.search import scan_many, search_many
@@ -39,8 +39,6 @@ A = TypeVar("A", bound=np.ndarray[Any, Any])
 DEFAULT_EF = 50
 _DIM_LIMIT = 16_384
 """Costs of rows of so many dimensions fit the 32 bits that a candidate has for them, many times over."""
-_NORM_TOLERANCE = 1e-3
-_CHECK_ROWS = 8192
 _SCAN_SHARE = 40
 """A scan of n allowed rows costs n; a walk that finds as many among N costs about 40 ef N / n of the same."""
 _FEW = 60
@@ -110,7 +108,7 @@ class HNSWIndex:
         The result is the same for any number of `threads`. `linked` is told now and then of how many rows more are
         done. Raises VectorError for what cannot be indexed; the index is then as it was before.
         """
-        self._check_rows(embeddings, 0)
+        check_rows(embeddings, 0, self.dim)
         self._grow(embeddings, 0, threads, linked)
 
     def add(self, embeddings: F32, threads: int = 1, linked: Callable[[int], None] | None = None) -> None:
@@ -120,7 +118,7 @@ class HNSWIndex:
         if len(self) == 0:
             self.build(embeddings, threads, linked)
             return
-        self._check_rows(embeddings, len(self))
+        check_rows(embeddings, len(self), self.dim)
         if len(embeddings) == len(self):
             self.embeddings = _read_only(np.asarray(embeddings))
             return
@@ -177,22 +175,6 @@ class HNSWIndex:
         self._deleted = int(np.count_nonzero(blocked))
         self._blocked = _read_only(blocked) if self._deleted else _NOTHING_BLOCKED
 
-    def _check_rows(self, embeddings: F32, start: int) -> None:
-        if embeddings.ndim != 2 or embeddings.shape[1] != self.dim or embeddings.dtype != np.float32:
-            raise VectorError(
-                f"expected float32 embeddings [N, {self.dim}], got {embeddings.dtype} {list(embeddings.shape)}"
-            )
-        if len(embeddings) >= NODE_LIMIT:
-            raise VectorError(f"{len(embeddings)} rows are more than one index holds ({NODE_LIMIT})")
-        for at in range(start, len(embeddings), _CHECK_ROWS):
-            norms = np.linalg.norm(embeddings[at : at + _CHECK_ROWS], axis=1)
-            wrong = np.flatnonzero(~(np.abs(norms - 1) <= _NORM_TOLERANCE))
-            if wrong.size:
-                raise VectorError(
-                    f"row {at + wrong[0]} has length {norms[wrong[0]]:.4g}; divide each row by its length, and leave "
-                    "out those that are zero or not finite"
-                )
-
     # deleting
 
     def mark_deleted(self, node_ids: Sequence[int] | I64) -> None:
@@ -226,9 +208,8 @@ class HNSWIndex:
         k, ef = checked_numbers(k, ef)
         k = min(k, max(1, len(self)))
         query = _of_one_type(query_vec)
-        if (
-            not 0 < coding.squared_length(query) < np.inf
-        ):  # numpy's own sum costs as much as a tenth of the search
+        # Numpy's own sum costs as much as a tenth of the search.
+        if not 0 < coding.squared_length(query) < np.inf:
             check_direction(query)
         answerable = self._answerable(allowed, max(ef, k))
         k = min(k, answerable.total)

@@ -8,12 +8,10 @@ import numpy as np
 
 from semantic_media_search.index.jit import kernel
 
-NODE_LIMIT = (1 << 31) - 1
-
 
 @kernel
 def pack(cost, node):
-    """The key of a node not yet expanded; `cost` fits int32, `node` is below NODE_LIMIT."""
+    """The key of a node not yet expanded; `cost` fits int32, `node` is below `checks.NODE_LIMIT`."""
     return (np.int64(cost) << np.int64(32)) | (np.int64(node) << np.int64(1))
 
 

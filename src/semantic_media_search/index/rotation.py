@@ -10,10 +10,12 @@ The rule is part of the file format: codes that were written must be met by quer
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 
 from semantic_media_search.index.jit import kernel
 from semantic_media_search.records import F32
 
+U64 = npt.NDArray[np.uint64]
 UNIT = 128
 """Vectors are padded with zeros to a multiple of so many coordinates."""
 _BLOCKS = 5
@@ -37,16 +39,23 @@ def block_of(width: int) -> int:
     return width & -width
 
 
+def splitmix64(numbers: U64) -> U64:
+    """Numbers that look drawn by lot, one for each number: the last steps of the generator of that name."""
+    mixed = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
 @cache
 def signs_of(width: int) -> F32:
     """What coordinates are multiplied by before each transform, float32 [_TURNS, width], read-only.
 
     Signs, from splitmix64 of 1, 2, ..., by the factor that keeps a transform from making vectors longer.
     """
-    mixed = np.arange(1, _TURNS * width + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    signs: F32 = np.where(mixed >> np.uint64(63), -1, 1).astype(np.float32).reshape(_TURNS, width)
+    numbers = np.arange(1, _TURNS * width + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    signs: F32 = (
+        np.where(splitmix64(numbers) >> np.uint64(63), -1, 1).astype(np.float32).reshape(_TURNS, width)
+    )
     signs /= np.float32(np.sqrt(block_of(width)))
     signs.flags.writeable = False
     return signs
