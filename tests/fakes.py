@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from semantic_media_search.library.progress import Silent
 from semantic_media_search.records import F32, U8, ModelInfo
 
 COLOURS = {
@@ -83,3 +84,23 @@ def film(path: Path, colours: Sequence[str], seconds_each: int = 1, fps: int = 8
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
     return path
+
+
+class Noting(Silent):
+    """`stages` are [name, total, how far it came, whether it ended], in order."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.stages: list[list[object]] = []
+
+    def start(self, stage: str, total: int | None, unit: str) -> None:
+        self.stages.append([stage, total, 0, False])
+
+    def advance(self, amount: int = 1) -> None:
+        self.stages[-1][2] += amount  # type: ignore[operator]
+
+    def finish(self) -> None:
+        self.stages[-1][3] = True
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)

@@ -83,3 +83,8 @@ class VectorError(MediaSearchError, ValueError):
 
 class QueryError(MediaSearchError, ValueError):
     """A search was asked for in a way that has no answer."""
+
+
+def without_advice(error: Exception) -> str:
+    """An error's words without what it says to do, for whoever does that or knows better."""
+    return str(error).partition("; run `media-search ")[0]

@@ -77,7 +77,7 @@ def test_the_scale_of_the_codes_comes_back_as_it_was(tmp_path: Path) -> None:
     rows = clustered(100, 16)
     index = build(rows)
     index.save(tmp_path / "index.bin")
-    assert HNSWIndex.load(tmp_path / "index.bin", rows)._scale == index._scale
+    assert HNSWIndex.load(tmp_path / "index.bin", rows)._coded.scale == index._coded.scale
 
 
 def test_what_was_opened_can_be_checked_after_its_file_was_written_anew(tmp_path: Path) -> None:
@@ -117,14 +117,16 @@ def test_a_grown_file_with_deleted_rows_loads_for_ever(tmp_path: Path, number: i
         assert [node for node, _ in found] == [node for node, _ in wanted]
         assert [cosine for _, cosine in found] == pytest.approx([cosine for _, cosine in wanted], abs=1e-6)
         assert again.search(query, 5) == index.search(query, 5)
-    codes = index._codes
+    codes = index._coded.codes
     # The codes of a file of format 1 are made anew at opening, over all of its rows.
     fitted = kept_index.FITTED if number > 1 else kept_index.COUNT
     index.add(kept_index.ROWS[: min(len(kept_index.ROWS), 2 * fitted - 1)])
-    np.testing.assert_array_equal(index._codes[: len(codes)], codes)
+    np.testing.assert_array_equal(index._coded.codes[: len(codes)], codes)
     if number > 1:
         index.add(kept_index.ROWS)
-        assert not np.array_equal(index._codes[: len(codes)], codes), "doubled since, and so fitted anew"
+        assert not np.array_equal(index._coded.codes[: len(codes)], codes), (
+            "doubled since, and so fitted anew"
+        )
     assert index.deleted_count == len(kept_index.DELETED)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import naive_index as naive
+from semantic_media_search.index import coded_rows
 from semantic_media_search.index import codes as coding
 from semantic_media_search.index.allowed import nodes_of
 from semantic_media_search.index.build import _BATCH_LIMIT, _BATCH_SHARE
@@ -62,12 +63,12 @@ def test_widths_are_those_that_a_rotation_mixes() -> None:
 def test_a_damaged_row_has_a_code_and_does_not_reach_the_others() -> None:
     rows = clustered(60, 20)
     rows[7], rows[9, 3] = np.nan, np.inf
-    centre, scale = coding.fit(rows)
+    centre, scale = coded_rows.fit(rows)
     assert np.isfinite(centre).all()
     assert 0 < scale < 1
-    codes, norms = coding.aligned_zeros(60, coding.stride_of(20)), np.empty(60, np.int32)
+    codes, norms = coded_rows.aligned_zeros(60, coding.stride_of(20)), np.empty(60, np.int32)
     with np.errstate(invalid="ignore"):  # only where this is not compiled
-        coding.encode(rows, centre, scale, codes, norms, 0, 60)
+        coded_rows.encode(rows, centre, scale, codes, norms, 0, 60)
     assert (norms <= 64 * 128).all()
     assert len(np.unique(codes, axis=0)) > 50
 
@@ -149,10 +150,10 @@ def test_listing_nodes_is_flatnonzero() -> None:
 
 def test_codes_are_rotated_rows_cut_to_sixteen_levels() -> None:
     rows = clustered(100, 20)
-    centre, scale = coding.fit(rows)
-    codes, norms = coding.aligned_zeros(100, coding.stride_of(20)), np.empty(100, np.int32)
+    centre, scale = coded_rows.fit(rows)
+    codes, norms = coded_rows.aligned_zeros(100, coding.stride_of(20)), np.empty(100, np.int32)
     assert codes.ctypes.data % 64 == 0
-    coding.encode(rows, centre, scale, codes, norms, 0, 100)
+    coded_rows.encode(rows, centre, scale, codes, norms, 0, 100)
     levels = naive.coordinates(codes)
     assert norms.tolist() == (levels**2).sum(axis=1).tolist()
     exact = np.array([naive.rotated(row - centre, 128) for row in rows]) / scale
@@ -170,7 +171,7 @@ def test_codes_are_rotated_rows_cut_to_sixteen_levels() -> None:
 @pytest.mark.parametrize("ef", [16, MERGED_FROM])
 def test_the_beam_is_algorithm_2(index: HNSWIndex, ef: int) -> None:
     assert ef < COUNT
-    graph, codes = index._graph, index._codes
+    graph, codes = index._graph, index._coded.codes
     weights = np.zeros(2 * codes.shape[1], np.int8)
     for query in clustered(10, 20, seed=3):
         coding.quantise_query(query, signs_of(128), rotation_room(128), weights)
@@ -199,7 +200,7 @@ def test_the_beam_is_algorithm_2(index: HNSWIndex, ef: int) -> None:
 
 
 def test_choosing_neighbors_is_algorithm_4(index: HNSWIndex) -> None:
-    codes, norms = index._codes, index._norms
+    codes, norms = index._coded.codes, index._coded.norms
     values = naive.coordinates(codes)
     weights = np.zeros(2 * codes.shape[1], np.int8)
     kept_weights, sums = np.zeros((6, 2 * codes.shape[1]), np.int8), np.zeros(6, np.int64)
@@ -228,7 +229,7 @@ def test_a_query_becomes_whole_numbers() -> None:
 
 
 def test_the_descent_is_greedy(index: HNSWIndex) -> None:
-    graph, codes = index._graph, index._codes
+    graph, codes = index._graph, index._coded.codes
     assert graph.top >= 2
     weights = np.zeros(2 * codes.shape[1], np.int8)
     for query in clustered(30, 20, seed=7):
@@ -259,7 +260,7 @@ def test_ranking_is_by_true_cosines_and_ties_go_to_the_lower_row() -> None:
 def test_a_search_is_algorithm_5(index: HNSWIndex) -> None:
     for query in clustered(8, 20, seed=9):
         for k, ef in ((1, 10), (5, 25)):
-            expected = naive.search(index._graph, index._codes, index.embeddings, query, k, ef)
+            expected = naive.search(index._graph, index._coded.codes, index.embeddings, query, k, ef)
             found = index.search(query, k, ef)
             assert [node for node, _ in found] == [node for node, _ in expected]
             ids, _ = index.search_batch(query[np.newaxis], k, ef)
@@ -268,7 +269,7 @@ def test_a_search_is_algorithm_5(index: HNSWIndex) -> None:
 
 @pytest.mark.parametrize("few", [10, 30])
 def test_a_scan_compares_all_that_is_allowed(index: HNSWIndex, few: int) -> None:
-    codes, rows = index._codes, index.embeddings
+    codes, rows = index._coded.codes, index.embeddings
     weights = np.zeros(2 * codes.shape[1], np.int8)
     pool, nodes = np.empty(COUNT, np.int64), np.empty(COUNT, np.int64)
     ids, cosines = np.empty(5, np.int64), np.empty(5, np.float32)
@@ -299,7 +300,11 @@ def test_a_graph_is_linked_by_algorithm_1() -> None:
     index.build(rows)
     graph = index._graph
     layers = naive.build_links(
-        index._codes, graph.levels, 4, 24, lambda start: max(1, min(_BATCH_LIMIT, start // _BATCH_SHARE))
+        index._coded.codes,
+        graph.levels,
+        4,
+        24,
+        lambda start: max(1, min(_BATCH_LIMIT, start // _BATCH_SHARE)),
     )
     different = [
         (level, node)

@@ -6,32 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from fakes import ColourEncoder, paint
+from fakes import ColourEncoder, Noting, paint
 from semantic_media_search.config import Settings
 from semantic_media_search.errors import ModelNotFoundError
 from semantic_media_search.ingest.catalog import CATALOG_NAME, Generation
 from semantic_media_search.library import Library, index_run
 from semantic_media_search.library.progress import Silent
-
-
-class Noting(Silent):
-    """`stages` are [name, total, how far it came, whether it ended], in order."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.stages: list[list[object]] = []
-
-    def start(self, stage: str, total: int | None, unit: str) -> None:
-        self.stages.append([stage, total, 0, False])
-
-    def advance(self, amount: int = 1) -> None:
-        self.stages[-1][2] += amount  # type: ignore[operator]
-
-    def finish(self) -> None:
-        self.stages[-1][3] = True
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 @pytest.fixture

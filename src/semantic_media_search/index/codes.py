@@ -9,23 +9,14 @@ query, the integer w . u alone ranks the rows, up to rounding: `margin_of` says 
 64 bytes hold 128 coordinates: the lower halves the first 64 of them, the upper halves the others.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 
-from semantic_media_search.index.graph import I32
 from semantic_media_search.index.instructions import STEP
 from semantic_media_search.index.jit import kernel, summing_kernel
-from semantic_media_search.index.rotation import padded, rotate, rotation_room, signs_of
-from semantic_media_search.records import F32, U8
+from semantic_media_search.index.rotation import padded, rotate
 
-_SAMPLE = 20_000
-_STEP_SIGMAS = 0.4
-"""A step of the codes in standard deviations of a coordinate: 16 of them reach to 3.2, beyond which little lies."""
-_LONGEST = 0.99
 _WEIGHT_SIGMAS = 4.5
 """The largest weight of a query in standard deviations of a coordinate: hardly any lies beyond."""
-_FIT_BLOCK = 256
 MARGIN_SIGMAS = 3.5
 """Rows whose code is so many standard errors worse than the k-th best are not among the k best."""
 
@@ -35,62 +26,11 @@ def stride_of(dim: int) -> int:
     return padded(dim) // 2
 
 
-def fit(embeddings: F32, seed: int = 0) -> tuple[F32, float]:
-    """The centre, float32 [D], and the scale for rows like these, from a seeded sample of them.
-
-    Rows that are not finite, in a damaged file, do not count.
-    """
-    blocks = [rows[np.isfinite(rows).all(axis=1)] for rows in _sampled(embeddings, seed)]
-    total = sum(rows.sum(axis=0, dtype=np.float64) for rows in blocks)
-    centre: F32 = (total / max(1, sum(map(len, blocks)))).astype(np.float32)
-    return centre, scale_of(embeddings, centre, seed)
-
-
-def scale_of(embeddings: F32, centre: F32, seed: int = 0) -> float:
-    """The scale that suits rows like these around a centre, from a seeded sample.
-
-    It is made for the longest hundredth of them rather than for the mean, so that a few rows of many kinds are not cut
-    short among many that are nearly the same. The scale is one that the file, which holds float32, gives back as it is.
-    """
-    squares = np.concatenate([((rows - centre) ** 2).sum(axis=1) for rows in _sampled(embeddings, seed)])
-    squares = squares[np.isfinite(squares)]
-    longest = float(np.quantile(squares, _LONGEST)) if len(squares) else 0.0
-    scale = float(np.float32(_STEP_SIGMAS * np.sqrt(longest / padded(embeddings.shape[1]))))
-    return scale if scale > 0 else 1.0
-
-
-def _sampled(embeddings: F32, seed: int) -> Iterator[F32]:
-    """A seeded sample of rows, in blocks that stay in a cache."""
-    count = len(embeddings)
-    rows = np.arange(count)
-    if count > _SAMPLE:
-        rows = np.sort(np.random.default_rng(seed).choice(count, _SAMPLE, replace=False))
-    for at in range(0, len(rows), _FIT_BLOCK):
-        yield embeddings[rows[at : at + _FIT_BLOCK]]
-
-
-def aligned_zeros(rows: int, stride: int) -> U8:
-    """uint8 [rows, stride] of zeros whose rows begin at cache lines."""
-    raw = np.zeros(rows * stride + STEP, dtype=np.uint8)
-    start = -raw.ctypes.data % STEP
-    return raw[start : start + rows * stride].reshape(rows, stride)
-
-
-def encode(embeddings: F32, centre: F32, scale: float, out: U8, norms: I32, start: int, stop: int) -> None:
-    """Write the codes of rows `start` to `stop` into `out`, uint8 [N, stride], and into `norms`, int32 [N], their
-    squared lengths, sum((u - 8)^2).
-    """
-    signs = signs_of(padded(embeddings.shape[1]))
-    rows, middle = np.asarray(embeddings).view(), centre.view()
-    rows.flags.writeable = middle.flags.writeable = False  # one type to the compiler, wherever they come from
-    encode_rows(
-        rows, middle, np.float32(1 / scale), signs, rotation_room(signs.shape[1]), out, norms, start, stop
-    )
-
-
 @kernel
 def encode_rows(embeddings, centre, per_step, signs, room, out, norms, start, stop):
-    """`encode`, with scratch memory; `per_step` is 1 / scale."""
+    """Write the codes of rows `start` to `stop` into `out`, uint8 [N, stride], and into `norms`, int32 [N], their
+    squared lengths, sum((u - 8)^2); `per_step` is 1 / scale.
+    """
     dim = embeddings.shape[1]
     for row in range(start, stop):
         for i in range(dim):

@@ -6,15 +6,13 @@ The class checks what it is given and owns the arrays; the work is done by the k
 
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from semantic_media_search.errors import IndexFormatError, VectorError
-from semantic_media_search.index import codes as coding
 from semantic_media_search.index import file_format, storage
 from semantic_media_search.index.allowed import Answerable, nodes_of
 from semantic_media_search.index.build import Builder
@@ -26,11 +24,14 @@ from semantic_media_search.index.checks import (
     checked_mask,
     checked_numbers,
 )
-from semantic_media_search.index.graph import I32, Graph, empty_graph, grown
+from semantic_media_search.index.coded_rows import CodedRows
+from semantic_media_search.index.codes import squared_length
+from semantic_media_search.index.graph import Graph, empty_graph, grown
 from semantic_media_search.index.invariants import check_rules
 from semantic_media_search.index.rotation import padded, signs_of
 from semantic_media_search.index.scratch import Scratch, ScratchPool
 from semantic_media_search.index.search import scan_many, search_many
+from semantic_media_search.index.threads import share
 from semantic_media_search.records import F32, I64, U8, BoolMask
 
 logger = logging.getLogger(__name__)
@@ -47,8 +48,6 @@ _SCAN_KEPT = 1000
 """So many rows beside k may be too near to the k-th best for their codes to tell, in a scan."""
 _WIDER = 4
 """How much wider a walk is that is made again because it met too few rows that are allowed."""
-_MANY_NEW, _TOO_SHORT = 16, 1.5
-"""Where a sixteenth of the rows is new and would have steps half as long again, all codes are made anew."""
 _NOTHING_BLOCKED: U8 = np.empty(0, np.uint8)
 _NOTHING_BLOCKED.flags.writeable = False
 
@@ -76,11 +75,7 @@ class HNSWIndex:
         self.fingerprint = ""
         self.embeddings: F32 = np.empty((0, dim), np.float32)
         self._graph: Graph = empty_graph(m)
-        self._centre: F32 = np.zeros(dim, np.float32)
-        self._scale = 1.0
-        self._fitted = 0  # how many rows there were when centre and scale were chosen
-        self._codes: U8 = coding.aligned_zeros(0, coding.stride_of(dim))
-        self._norms: I32 = np.empty(0, np.int32)
+        self._coded = CodedRows.none(dim)
         self._blocked: U8 = _NOTHING_BLOCKED
         self._deleted = 0
         self._signs = signs_of(padded(dim))
@@ -128,30 +123,16 @@ class HNSWIndex:
         """Link rows from `before` on, all others being linked already. Nothing of the index changes before the end."""
         count = len(embeddings)
         logger.debug("linking rows %d to %d", before, count)
-        centre, scale, fitted, start = self._centre, self._scale, self._fitted if before else 0, before
-        # So many new rows may lie elsewhere than those the codes were made for, and fewer may be cut short by them.
-        if count and (
-            count >= 2 * fitted
-            or (
-                _MANY_NEW * (count - before) >= count
-                and coding.scale_of(embeddings[before:], centre, self.seed) > _TOO_SHORT * scale
-            )
-        ):
-            centre, scale = coding.fit(embeddings, self.seed)
-            fitted, start = count, 0
-        codes = coding.aligned_zeros(count, coding.stride_of(self.dim))
-        norms = np.empty(count, np.int32)
-        codes[:start], norms[:start] = self._codes[:start], self._norms[:start]
-        _share(partial(coding.encode, embeddings, centre, scale, codes, norms), start, count, threads)
+        coded = (self._coded if before else CodedRows.none(self.dim)).grown(embeddings, self.seed, threads)
         graph = grown(self._graph if before else empty_graph(self.m), count, self.seed)
-        Builder(graph, codes, norms, self.ef_construction, threads).link(before, count, linked)
+        Builder(graph, coded.codes, coded.norms, self.ef_construction, threads).link(before, count, linked)
         blocked = _NOTHING_BLOCKED
         if before and self._deleted:
             blocked = np.concatenate([self._blocked, np.zeros(count - before, np.uint8)])
-        self._hold(storage.Parts(graph, centre, codes, norms, blocked, fitted), scale, embeddings)
+        self._hold(storage.Parts(graph, coded, blocked), embeddings)
         self._file = None
 
-    def _hold(self, parts: storage.Parts, scale: float, embeddings: F32) -> None:
+    def _hold(self, parts: storage.Parts, embeddings: F32) -> None:
         """Take these arrays for the index's own, all read-only.
 
         Built or loaded, they are then of one type to Numba, which compiles a kernel for each type that it meets.
@@ -165,8 +146,8 @@ class HNSWIndex:
             graph.entry,
             graph.top,
         )
-        self._centre, self._scale, self._fitted = parts.centre, scale, parts.fitted
-        self._codes, self._norms = _read_only(parts.codes), _read_only(parts.norms)
+        coded = parts.coded
+        self._coded = replace(coded, codes=_read_only(coded.codes), norms=_read_only(coded.norms))
         self._block_nodes(parts.blocked)
         self.embeddings = _read_only(np.asarray(embeddings))
         self._scratch = ScratchPool(len(self), 2 * self.m, padded(self.dim))
@@ -209,7 +190,7 @@ class HNSWIndex:
         k = min(k, max(1, len(self)))
         query = _of_one_type(query_vec)
         # Numpy's own sum costs as much as a tenth of the search.
-        if not 0 < coding.squared_length(query) < np.inf:
+        if not 0 < squared_length(query) < np.inf:
             check_direction(query)
         answerable = self._answerable(allowed, max(ef, k))
         k = min(k, answerable.total)
@@ -241,7 +222,7 @@ class HNSWIndex:
             self._answer(queries[a:b], top, ef, answerable, scratch, ids[a:b], cosines[a:b])
             self._scratch.give(scratch)
 
-        _share(answer, 0, len(queries), threads)
+        share(answer, 0, len(queries), threads)
         return ids, cosines
 
     def comparisons(self, query_vec: F32, k: int, ef: int = DEFAULT_EF) -> int:
@@ -311,7 +292,7 @@ class HNSWIndex:
         graph = self._graph
         scratch.make_room(ef)
         scratch.epoch, answered = search_many(
-            self._codes, graph.links, graph.upper, graph.offsets, graph.entry, graph.top, self.embeddings,
+            self._coded.codes, graph.links, graph.upper, graph.offsets, graph.entry, graph.top, self.embeddings,
             self._signs, queries, k, ef, enough, blocked, scratch.room, scratch.weights, scratch.pool,
             scratch.visited, scratch.epoch, scratch.fresh, scratch.better, scratch.nodes, ids, cosines,
         )  # fmt: skip
@@ -321,8 +302,8 @@ class HNSWIndex:
         kept = k + _SCAN_KEPT
         scratch.make_room(kept)
         scan_many(
-            self._codes, self.embeddings, self._signs, queries, k, 2 * k + _FEW, nodes, scratch.room, scratch.weights,
-            scratch.pool[:kept], scratch.nodes, ids, cosines,
+            self._coded.codes, self.embeddings, self._signs, queries, k, 2 * k + _FEW, nodes, scratch.room,
+            scratch.weights, scratch.pool[:kept], scratch.nodes, ids, cosines,
         )  # fmt: skip
 
     # keeping
@@ -331,12 +312,9 @@ class HNSWIndex:
         """Write the index atomically; `fingerprint`, at most 128 bytes, says which model's vectors it is over."""
         header = file_format.Header(
             len(self), self.dim, self.m, self.ef_construction, self.seed, self._graph.entry, self._graph.top,
-            self._scale, fingerprint or self.fingerprint,
+            self._coded.scale, fingerprint or self.fingerprint,
         )  # fmt: skip
-        parts = storage.Parts(
-            self._graph, self._centre, self._codes, self._norms, self._blocked, self._fitted
-        )
-        storage.save(Path(path), header, parts)
+        storage.save(Path(path), header, storage.Parts(self._graph, self._coded, self._blocked))
 
     @classmethod
     def load(cls, path: str | Path, embeddings: F32) -> Self:
@@ -351,7 +329,7 @@ class HNSWIndex:
         except VectorError as error:
             raise IndexFormatError(f"{path} is damaged: {error}; {file_format.REBUILD}") from error
         index.fingerprint = header.fingerprint
-        index._hold(parts, header.scale, embeddings[: header.count])
+        index._hold(parts, embeddings[: header.count])
         index._file = (path, sections)
         return index
 
@@ -378,14 +356,3 @@ def _of_one_type(queries: F32) -> F32:
     """Queries as the kernels were compiled for: contiguous float32, writable."""
     held = np.ascontiguousarray(queries, np.float32)
     return held if held.flags.writeable else held.copy()
-
-
-def _share(work, start: int, stop: int, threads: int) -> None:
-    """Do `work(first, last)` over a range, cut into a part for each thread."""
-    parts = max(1, min(threads, stop - start))
-    bounds = [start + (stop - start) * part // parts for part in range(parts + 1)]
-    if parts == 1:
-        work(start, stop)
-        return
-    with ThreadPoolExecutor(parts) as pool:
-        list(pool.map(work, bounds[:-1], bounds[1:]))

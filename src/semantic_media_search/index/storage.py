@@ -1,6 +1,6 @@
 """Between an index's arrays and its file: what is written, and what is checked before a search may use it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from semantic_media_search.errors import IndexFormatError
-from semantic_media_search.index import codes as coding
 from semantic_media_search.index import file_format
+from semantic_media_search.index.coded_rows import CodedRows
 from semantic_media_search.index.file_format import Header, Section
-from semantic_media_search.index.graph import I32, Graph
+from semantic_media_search.index.graph import Graph
 from semantic_media_search.index.invariants import check_graph
 from semantic_media_search.records import F32, U8
 
@@ -21,27 +21,20 @@ _VERIFIED_AT_OPENING = ("levels", "links", "upper", "offsets", "centre", "delete
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The arrays of an index that are kept, as `HNSWIndex` names them.
-
-    `centre` float32 [D]; `codes` uint8 [N, stride]; `norms` int32 [N]; `blocked` uint8 [N], or empty; `fitted`: how
-    many rows there were when centre and scale were chosen.
-    """
+    """The arrays of an index that are kept; `blocked` is uint8 [N], 1 for deleted rows, or empty."""
 
     graph: Graph
-    centre: F32
-    codes: U8
-    norms: I32
+    coded: CodedRows
     blocked: U8
-    fitted: int
 
 
 def save(path: Path, header: Header, parts: Parts) -> None:
     """Write the file of an index, atomically."""
-    graph = parts.graph
+    graph, coded = parts.graph, parts.coded
     sections: dict[str, npt.NDArray[Any]] = {
         "levels": graph.levels, "links": graph.links, "upper": graph.upper, "offsets": graph.offsets,
-        "centre": parts.centre, "norms": parts.norms, "codes": parts.codes, "deleted": parts.blocked,
-        "fitted": np.array([parts.fitted], np.int64),
+        "centre": coded.centre, "norms": coded.norms, "codes": coded.codes, "deleted": parts.blocked,
+        "fitted": np.array([coded.fitted], np.int64),
     }  # fmt: skip
     file_format.write(path, header, sections)
 
@@ -84,22 +77,10 @@ def load(path: Path, embeddings: F32) -> tuple[Header, Parts, dict[str, Section]
                 "fitted": fitted,
             },
         )
-        parts = Parts(
-            graph, arrays["centre"], arrays["codes"], arrays["norms"], arrays["deleted"], int(fitted[0])
-        )
+        coded = CodedRows(arrays["codes"], arrays["norms"], arrays["centre"], header.scale, int(fitted[0]))
+        blocked = arrays["deleted"]
     except KeyError as error:
         raise IndexFormatError(f"{path} lacks a part ({error}); {file_format.REBUILD}") from error
-    if header.version == 1 and header.count:
-        return (*_coded_anew(header, parts, embeddings[: header.count]), sections)
-    return header, parts, sections
-
-
-def _coded_anew(header: Header, parts: Parts, embeddings: F32) -> tuple[Header, Parts]:
-    """The graph of a file of version 1, with the codes that this program walks on."""
-    centre, scale = coding.fit(embeddings, header.seed)
-    codes = coding.aligned_zeros(header.count, coding.stride_of(header.dim))
-    norms = np.empty(header.count, np.int32)
-    coding.encode(embeddings, centre, scale, codes, norms, 0, header.count)
-    return replace(header, scale=scale), Parts(
-        parts.graph, centre, codes, norms, parts.blocked, fitted=header.count
-    )
+    if header.version == 1:  # its codes are of another kind
+        coded = CodedRows.none(header.dim).grown(embeddings[: header.count], header.seed)
+    return header, Parts(graph, coded, blocked), sections

@@ -21,6 +21,7 @@ from semantic_media_search.errors import (
     MediaError,
     ModelError,
     VectorError,
+    without_advice,
 )
 from semantic_media_search.ingest.catalog import Catalog, Generation
 from semantic_media_search.ingest.discovery import on_one_line
@@ -91,11 +92,6 @@ def examine(
 def _then(remedy: str, *, repair: bool) -> str:
     """What is to be done after a repair, or where there was none."""
     return remedy if repair else f"run `media-search doctor`; then {remedy.removeprefix('run ')}"
-
-
-def _problem(error: Exception) -> str:
-    """An error's words without what it says to do: that is the finding's to say."""
-    return str(error).partition("; run `media-search ")[0]
 
 
 def _check_catalogue(writer: LibraryWriter) -> Iterator[Finding]:
@@ -187,7 +183,7 @@ def _check_vectors(writer: LibraryWriter, generation: Generation, *, repair: boo
     try:
         store = EmbeddingStore(folder, generation.rows, generation.model.dim)
     except LibraryCorruptError as error:
-        yield Finding(str(folder), _problem(error), remedy)
+        yield Finding(str(folder), without_advice(error), remedy)
         return
     if np.any(np.diff(store.frame_ids) <= 0) or store.frame_ids[-1] >= writer.commit.next_frame:
         yield Finding(str(folder), "its frame ids are not those of the catalogue, in order", remedy)
@@ -264,7 +260,7 @@ def _check_graph(writer: LibraryWriter, generation: Generation, *, repair: bool)
         if repair:
             writer.store_generation(replace(generation, index_file=None, indexed_rows=0), serve=True)
         remedy = _then("run `media-search index` to build it anew", repair=repair)
-        return [Finding(str(path), _problem(error), remedy)]
+        return [Finding(str(path), without_advice(error), remedy)]
     return []
 
 
@@ -278,7 +274,7 @@ def _check_published(writer: LibraryWriter, *, repair: bool) -> Iterator[Finding
         if not _are_equal(held, expected):
             yield Finding(str(paths.metadata), "its records are not the catalogue's", remedy)
     except (OSError, LibraryCorruptError) as error:
-        yield Finding(str(paths.metadata), _problem(error), remedy)
+        yield Finding(str(paths.metadata), without_advice(error), remedy)
     generation = commit.generation
     if generation is None or generation.rows == 0:
         return
@@ -301,7 +297,7 @@ def _check_published(writer: LibraryWriter, *, repair: bool) -> Iterator[Finding
         if not _are_equal(read_embeddings_index(place), rows):
             yield Finding(str(place), "it does not say which row is whose", remedy)
     except (OSError, LibraryCorruptError) as error:
-        yield Finding(str(place), _problem(error), remedy)
+        yield Finding(str(place), without_advice(error), remedy)
 
 
 def _is_same_file(published: Path, source: Path) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy as np
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings.embed_store import EmbeddingStore
 from semantic_media_search.embeddings.encoder import Encoder
-from semantic_media_search.errors import LibraryNotFoundError, MediaError
+from semantic_media_search.errors import IndexFormatError, LibraryNotFoundError, MediaError, without_advice
+from semantic_media_search.index import file_format
 from semantic_media_search.ingest.catalog import Generation
 from semantic_media_search.library.compiling import compiling
 from semantic_media_search.library.damaged import give_up, how_made_anew, require_some_frames
@@ -33,6 +35,7 @@ COMMIT_ROWS = 1024
 RECALL_AT = 10
 _NOT_MEASURED = 0.0
 """The recall asked for of a graph that was made without its model: none that can be, so that it is measured yet."""
+_BUILT_ANEW = "{}: the index is built anew from the vectors."
 _NAMED = 10
 """So many damaged frames are named of each lot of COMMIT_ROWS."""
 
@@ -116,39 +119,53 @@ def build_graph(
 ) -> Generation:
     """Bring the graph up to the generation's rows, by insertion where there is one; `commit` makes both serve.
 
-    The sample of searches that chooses ef is checked against the exact answer each time, and where another recall
-    is asked for than the last time. Without an `encoder` ef stays as it is, until the next call that has one.
+    A file of an older format is written anew, since each opening would make its codes; a graph whose file is missing or
+    seen to be damaged is built anew. The sample of searches that chooses ef is checked against the exact answer each
+    time, and where another recall is asked for than the last time. Without an `encoder` ef stays as it is, until the
+    next call that has one.
     """
-    indexed = generation.index_file is not None and generation.indexed_rows == generation.rows
-    if indexed and generation.target_recall in (None, settings.target_recall):
+    folder = writer.paths.generation(generation.generation)
+    name = generation.index_file
+    version = _version_of_graph(folder, generation, progress)
+    whole = version == file_format.VERSION and generation.indexed_rows == generation.rows
+    if whole and generation.target_recall in (None, settings.target_recall):
         return writer.store_generation(generation, serve=True) if commit else generation
     from semantic_media_search.index.hnsw import HNSWIndex  # compiles: only when there is something to do
 
-    folder = writer.paths.generation(generation.generation)
     vectors = EmbeddingStore(folder, generation.rows, generation.model.dim).vectors
-    threads = settings.worker_threads
     _compile(progress)
-    name = generation.index_file
-    if not indexed:
-        progress.start(
-            "Building the index", generation.rows - (generation.indexed_rows if name else 0), "vectors"
-        )
-    if name:
-        index = HNSWIndex.load(folder / name, vectors)
-        index.add(vectors, threads, progress.advance)
-    else:
-        index = HNSWIndex(generation.model.dim, m=settings.m, ef_construction=settings.ef_construction)
-        index.build(vectors, threads, progress.advance)
-    if name is None or not indexed:
+    index = HNSWIndex(generation.model.dim, m=settings.m, ef_construction=settings.ef_construction)
+    if version:
+        try:
+            index = HNSWIndex.load(folder / str(name), vectors)
+        except IndexFormatError as error:
+            whole = False
+            progress.note(_BUILT_ANEW.format(without_advice(error)))
+    if len(index) < generation.rows:
+        progress.start("Building the index", generation.rows - len(index), "vectors")
+        index.add(vectors, settings.worker_threads, progress.advance)
+        progress.finish()
+    if not whole:
         name = f"hnsw_index-{writer.commit.commit_id + 1:06d}.bin"
         index.save(folder / name, generation.model.fingerprint)
-        progress.finish()
     generation = replace(generation, index_file=name, indexed_rows=generation.rows)
     if encoder is None:
         generation = replace(generation, recall=None, target_recall=_NOT_MEASURED)
     else:
         generation = _with_ef(generation, index, vectors, encoder, settings.target_recall, progress)
     return writer.store_generation(generation, serve=True) if commit else generation
+
+
+def _version_of_graph(folder: Path, generation: Generation, progress: Progress) -> int:
+    """The version of the file that holds the generation's graph; 0 where there is none that can be read."""
+    if generation.index_file is None:
+        return 0
+    try:
+        header, _ = file_format.read(folder / generation.index_file)
+    except (OSError, IndexFormatError) as error:
+        progress.note(_BUILT_ANEW.format(without_advice(error)))
+        return 0
+    return header.version
 
 
 def _with_ef(

@@ -59,7 +59,8 @@ def publish(paths: LibraryPaths, catalog: Catalog, commit: Commit) -> None:
                 np.array(store.frame_ids),
                 frozenset(store.rows_of(removed).tolist()),
             )
-        if generation.index_file:
+        # One that is gone is built anew by the next index run, and published then.
+        if generation.index_file and (folder / generation.index_file).exists():
             _link(folder / generation.index_file, paths.root / GRAPH)
     _write_stamp(paths, commit, frames)
 

@@ -1,0 +1,114 @@
+"""The file of the graph, as an index run finds it: of an older format, missing, damaged."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fakes import ColourEncoder, Noting, paint
+from semantic_media_search.config import Settings
+from semantic_media_search.embeddings.embed_store import EmbeddingStore
+from semantic_media_search.index import file_format
+from semantic_media_search.index.hnsw import HNSWIndex
+from semantic_media_search.library import Library
+
+COLOURS = ["red", "green", "blue", "yellow"]
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Library:
+    for number, colour in enumerate(COLOURS):
+        paint(tmp_path / "photos" / f"{number}.png", colour, seed=number)
+    library = Library(Settings(library=tmp_path / "library", threads=1), lambda name: ColourEncoder())
+    library.add_roots([tmp_path / "photos"])
+    library.ingest()
+    library.build_index("colours")
+    return library
+
+
+def graph_of(library: Library) -> Path:
+    view = library.view()
+    name = view.generation.index_file
+    assert name is not None
+    return view.paths.generation(view.generation.generation) / name
+
+
+def check(library: Library, count: int = len(COLOURS)) -> None:
+    """The graph of so many rows is of the present format, whole, and answers."""
+    path = graph_of(library)
+    assert file_format.read(path)[0].version == file_format.VERSION
+    generation = library.view().generation
+    vectors = EmbeddingStore(path.parent, generation.rows, generation.model.dim).vectors
+    index = HNSWIndex.load(path, vectors)
+    index.verify()
+    assert len(index) == count
+    for row in range(count):
+        assert index.search(vectors[row], 1)[0][0] == row
+    assert library.doctor(repair=False) == []
+
+
+def as_format_1(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write a graph's file as it was in format 1, whose codes had a byte a dimension, padded to 64."""
+    header, sections = file_format.read(path)
+    arrays = {name: np.array(section.array) for name, section in sections.items()}
+    arrays["codes"] = np.full((header.count, -(-header.dim // 64) * 64), 128, np.uint8)
+    with monkeypatch.context() as patched:
+        patched.setattr(file_format, "VERSION", 1)
+        file_format.write(path, header, arrays)
+
+
+def test_an_older_format_is_written_anew_though_nothing_is_new(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = graph_of(library)
+    links = np.array(file_format.read(before)[1]["links"].array)
+    as_format_1(before, monkeypatch)
+    progress = Noting()
+    summary = library.build_index("colours", progress)
+    assert summary.embedded == 0
+    assert [stage[0] for stage in progress.stages] == ["Measuring recall"], "nothing is built"
+    assert progress.notes == []
+    np.testing.assert_array_equal(file_format.read(graph_of(library))[1]["links"].array, links)
+    assert not before.exists()
+    check(library)
+    assert library.build_index("colours").generation.index_file == graph_of(library).name, "once"
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def misdirect(path: Path) -> None:
+    header, sections = file_format.read(path)
+    arrays = {name: np.array(section.array) for name, section in sections.items()}
+    arrays["links"][0, 0] = 1000
+    file_format.write(path, header, arrays)
+
+
+@pytest.mark.parametrize("new", [0, 1])
+@pytest.mark.parametrize(
+    ("harm", "said"), [(Path.unlink, "No such file"), (cut, "is no index file"), (misdirect, "name nodes")]
+)
+def test_a_graph_that_cannot_be_used_is_built_anew(
+    library: Library, harm: Callable[[Path], None], said: str, new: int, tmp_path: Path
+) -> None:
+    harm(graph_of(library))
+    if new:
+        paint(tmp_path / "photos" / "more.png", "white", seed=9)
+        library.ingest()
+    progress = Noting()
+    assert library.build_index("colours", progress).embedded == new
+    if harm is misdirect and not new:
+        assert not progress.notes, "no run reads the whole of a file that it does not need"
+        assert said in library.doctor(repair=False)[0].problem
+        library.doctor(repair=True)
+        library.build_index("colours", progress)
+    else:
+        (note,) = progress.notes
+        assert said in note
+        assert "is built anew" in note
+        assert "run `media-search" not in note
+    built = [stage for stage in progress.stages if stage[0] == "Building the index"]
+    assert built == [["Building the index", len(COLOURS) + new, len(COLOURS) + new, True]]
+    check(library, len(COLOURS) + new)
