@@ -23,7 +23,7 @@ import numpy as np
 from semantic_media_search.index import instructions
 from semantic_media_search.index.hnsw import HNSWIndex
 
-assert instructions.dot is instructions.plain_dot
+assert instructions._product is instructions._any_dot
 rows = np.load(sys.argv[1])
 index = HNSWIndex(rows.shape[1], m=8, ef_construction=40)
 index.build(rows)
@@ -70,7 +70,7 @@ def _dot_by(name: str) -> Callable[[U8, int, npt.NDArray[np.int8]], int]:
     return dot  # type: ignore[no-any-return]
 
 
-WAYS = {"_vnni_dot": ("avx512vnni", "avx512f"), "_avx2_dot": ("avx2",)}
+WAYS = {"_vnni_dot": ("avx512vnni", "avx512f"), "_avx2_dot": ("avx2",), "_any_dot": ()}
 """What each needs of a processor."""
 
 
