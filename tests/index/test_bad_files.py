@@ -55,6 +55,11 @@ def _head(**changes: Any) -> Callable[[Arrays, Header], Header]:
     return lambda arrays, header: replace(header, **changes)
 
 
+def _low_landmark(arrays: Arrays, header: Header) -> Header:
+    arrays["landmarks"][0] = np.flatnonzero(arrays["levels"] == 0)[0]
+    return header
+
+
 def _lower_entry(arrays: Arrays, header: Header) -> Header:
     return replace(header, entry=int(np.flatnonzero(arrays["levels"] == 0)[0]))
 
@@ -103,6 +108,10 @@ BAD = {
     "an entry that is not on the top": (_lower_entry, "its entry point is node"),
     "an entry below the highest node": (_not_the_highest, "its entry point is node"),
     "a top that no node has": (_head(top=9), "on level 9"),
+    "a landmark beyond the rows": (_set("landmarks", 1, ROWS), "landmarks name nodes that are not there"),
+    "a landmark below none": (_set("landmarks", 0, -1), "landmarks name nodes that are not there"),
+    "a landmark on level 0": (_low_landmark, "a landmark is not on level 1"),
+    "landmarks of another type": (_as("landmarks", lambda a: a.astype(np.int32)), "its landmarks are int32"),
     "levels that give more slots": (_set("levels", 0, 29), "its upper are int32"),
     "levels of other nodes": (_swap_levels, "not where its levels say"),
     "offsets elsewhere": (_as("offsets", lambda a: np.where(a >= 0, a + 1, a)), "not where its levels say"),
@@ -150,13 +159,13 @@ def test_a_bad_array_is_found_at_opening(
     file_format.write(tmp_path / "index.bin", header, arrays)
     with pytest.raises(IndexFormatError, match=message) as caught:
         HNSWIndex.load(tmp_path / "index.bin", rows)
-    assert "media-search index --rebuild" in str(caught.value)
+    assert "run `media-search doctor`, then `media-search index`" in str(caught.value)
 
 
 def test_the_same_file_unchanged_is_opened(tmp_path: Path, rows: F32, written: tuple[Header, Arrays]) -> None:
     file_format.write(tmp_path / "index.bin", *written)
     HNSWIndex.load(tmp_path / "index.bin", rows).verify()
-    without = {name: array for name, array in written[1].items() if name != "fitted"}
+    without = {name: array for name, array in written[1].items() if name not in ("fitted", "landmarks")}
     file_format.write(tmp_path / "index.bin", written[0], without)
     HNSWIndex.load(tmp_path / "index.bin", rows).verify()
 
@@ -186,5 +195,5 @@ def test_a_type_that_cannot_be_is_refused(
     with monkeypatch.context() as patched:
         patched.setattr(file_format, "_SECTION", Table())
         file_format.write(tmp_path / "index.bin", *written)
-    with pytest.raises(IndexFormatError, match="rebuild"):
+    with pytest.raises(IndexFormatError, match="media-search index"):
         HNSWIndex.load(tmp_path / "index.bin", rows)

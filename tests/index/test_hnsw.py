@@ -1,3 +1,4 @@
+import itertools
 import os
 import subprocess
 import sys
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 
 from naive_index import reached
 from semantic_media_search.errors import IndexFormatError, VectorError
-from semantic_media_search.index.graph import draw_levels, slot_owners
+from semantic_media_search.index.graph import Graph, draw_levels, slot_owners
 from semantic_media_search.index.hnsw import HNSWIndex
 from semantic_media_search.index.invariants import check_rules
+from semantic_media_search.index.landmarks import landmarks_of
 from semantic_media_search.search.brute_force import BruteForceIndex
 from semantic_media_search.search.recall import choose_ef, recall_by_distance
 from vectors import clustered, like_clip, unit
@@ -75,6 +77,57 @@ def test_vectors_like_clips_and_queries_from_elsewhere() -> None:
     assert ef <= 1_000
 
 
+def test_landmarks_are_chosen_as_the_graph_doubles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a long build would go down from the few nodes that were tall in its first rows."""
+    counts: list[int] = []
+
+    def choose(graph: Graph, codes, norms, count: int):
+        counts.append(count)
+        return landmarks_of(graph, codes, norms, count)
+
+    monkeypatch.setattr("semantic_media_search.index.build.landmarks_of", choose)
+    index = build(clustered(3_000))
+    assert counts[0] == 1
+    assert counts[-1] == len(index)
+    assert all(second <= 2.1 * first for first, second in itertools.pairwise(counts[1:]))
+    assert len(counts) < 16
+    first_tall = int(np.flatnonzero(index._graph.levels)[0])
+    assert first_tall + 1 in counts, "before that there is nothing but the entry point"
+
+
+_GROWN = """
+import numpy as np, sys
+from pathlib import Path
+from semantic_media_search.index.hnsw import HNSWIndex
+from semantic_media_search.index.link import find_links, take_links
+from semantic_media_search.index.search import search_many
+from vectors import clustered
+
+rows, path = clustered(900, 24), Path(sys.argv[1])
+index = HNSWIndex(24)
+index.build(rows[:300])
+index.add(rows[:600])
+index.save(path)
+index.search(rows[0], 3)
+loaded = HNSWIndex.load(path, rows)
+loaded.add(rows)
+loaded.search_batch(rows, 3)
+print(*(len(kernel.signatures) for kernel in (find_links, take_links, search_many)))
+"""
+
+
+def test_kernels_are_compiled_for_one_kind_of_arrays_built_grown_or_loaded(tmp_path: Path) -> None:
+    """Or the first `add` would compile once more, for seconds, without a word."""
+    done = subprocess.run(
+        [sys.executable, "-c", _GROWN, str(tmp_path / "index")],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["1", "1", "1"]
+
+
 def test_a_thousand_duplicates() -> None:
     rows = np.concatenate([np.repeat(clustered(1, 16), 1_000, axis=0), clustered(500, 16, seed=1)])
     index = build(rows, m=16, ef=200)
@@ -97,7 +150,7 @@ def test_the_rules_hold_on_upper_layers_too(fault: str, message: str) -> None:
         check_rules(graph, 8)
 
 
-@pytest.mark.parametrize("fault", ["beyond", "too high", "top"])
+@pytest.mark.parametrize("fault", ["beyond", "too high", "top", "nowhere to begin"])
 def test_the_rules_look_at_levels_and_ids(fault: str) -> None:
     index = build(clustered(500))
     graph = index._graph
@@ -108,9 +161,11 @@ def test_the_rules_look_at_levels_and_ids(fault: str) -> None:
         low = int(np.flatnonzero(graph.levels == 0)[0])
         graph.upper = graph.upper.copy()
         graph.upper[graph.offsets[graph.entry], 0] = low
-    else:
+    elif fault == "top":
         graph.top += 1
-    with pytest.raises(IndexFormatError, match=r"not there|is not on it|entry point"):
+    else:
+        graph.landmarks = graph.landmarks[:0]
+    with pytest.raises(IndexFormatError, match=r"not there|is not on it|entry point|node to begin at"):
         check_rules(graph, 8)
 
 
@@ -130,6 +185,23 @@ def test_rows_that_cannot_be_indexed_are_refused(rows, message: str) -> None:
         index.build(rows.astype(np.float32))
     with pytest.raises(VectorError, match="float64"):
         index.build(unit(np.ones((3, 8))).astype(np.float64))
+
+
+def test_rows_lie_in_one_piece_and_may_lie_apart(tmp_path: Path) -> None:
+    rows = clustered(200, 40)
+    index = build(rows)
+    index.save(tmp_path / "index")
+    for wrong in (np.asfortranarray(rows), np.repeat(rows, 2, axis=1)[:, ::2]):
+        with pytest.raises(VectorError, match="ascontiguousarray"):
+            HNSWIndex(40).build(wrong)
+        with pytest.raises(VectorError, match="ascontiguousarray"):
+            HNSWIndex.load(tmp_path / "index", wrong)
+    apart = np.repeat(rows, 2, axis=0)[::2]
+    assert apart.strides[0] == 2 * rows.strides[0]
+    for held in (build(apart), HNSWIndex.load(tmp_path / "index", apart)):
+        assert [held.search(query, 5) for query in rows[:20]] == [
+            index.search(query, 5) for query in rows[:20]
+        ]
 
 
 def test_an_index_does_not_shrink_by_adding() -> None:

@@ -9,13 +9,17 @@ from semantic_media_search.index import codes as coding
 from semantic_media_search.index.allowed import nodes_of
 from semantic_media_search.index.build import _BATCH_LIMIT, _BATCH_SHARE
 from semantic_media_search.index.hnsw import HNSWIndex
+from semantic_media_search.index.inner_product import inner_product, square_distance
 from semantic_media_search.index.instructions import dot
 from semantic_media_search.index.jit import JIT_DISABLED
+from semantic_media_search.index.landmarks import landmarks_of, nearest_landmark
 from semantic_media_search.index.link import select_neighbors
+from semantic_media_search.index.nearby import QUERY_UNITS, ROW_UNITS, near_query, near_row, sight_of
 from semantic_media_search.index.pool import cost_of, insert, merge, node_of, pack
 from semantic_media_search.index.rotation import padded, rotate, rotation_room, signs_of
-from semantic_media_search.index.search import exact_cosine, gather, rank, search_scan
-from semantic_media_search.index.walk import MERGED_FROM, beam, beam_room, cost, descend
+from semantic_media_search.index.search import gather, rank, search_scan
+from semantic_media_search.index.walk import MERGED_FROM, beam, beam_room, cost, cost_by_code, descend
+from semantic_media_search.records import F32
 from vectors import clustered
 
 COUNT = 110 if JIT_DISABLED else 300
@@ -23,9 +27,23 @@ COUNT = 110 if JIT_DISABLED else 300
 
 @pytest.fixture(scope="module")
 def index() -> HNSWIndex:
+    """Of rows a third of which are bursts of near copies, that only their vectors tell apart."""
+    rows, random = clustered(COUNT, 20), np.random.default_rng(1)
+    for start in range(0, COUNT // 3, 20):
+        rows[start : start + 20] = rows[start] + 0.01 * random.normal(size=(20, 20))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     index = HNSWIndex(20, m=4, ef_construction=40)
-    index.build(clustered(COUNT, 20))
+    index.build(rows)
     return index
+
+
+def near(index: HNSWIndex) -> naive.Near:
+    return naive.Near(index._coded.codes, index.embeddings, index._coded.scale)
+
+
+def queries_of(index: HNSWIndex, seed: int) -> F32:
+    """Some like none of the rows, some like a burst."""
+    return np.concatenate([clustered(8, 20, seed=seed), index.embeddings[[3, 27]]])
 
 
 @pytest.mark.parametrize("stride", [64, 128, 384])
@@ -37,6 +55,17 @@ def test_the_dot_product_of_codes(stride: int) -> None:
         assert dot(codes, row, weights) == naive.dot(codes[row], weights)
     codes[0], weights[:] = 255, -128  # the largest sum there is
     assert dot(codes, 0, weights) == -128 * 15 * 2 * stride
+
+
+@pytest.mark.parametrize("dim", [1, 12, 31, 32, 33, 96, 100])
+def test_products_and_distances_have_the_same_bits_everywhere(dim: int) -> None:
+    random = np.random.default_rng(dim)
+    for _ in range(20):
+        one, other = random.normal(size=(2, dim)).astype(np.float32)
+        found = inner_product(one, other), square_distance(one, other)
+        assert found == (naive.inner_product(one, other), naive.square_distance(one, other))
+        one, other = np.float64(one), np.float64(other)
+        assert found == pytest.approx((one @ other, (one - other) @ (one - other)), rel=1e-5, abs=1e-4)
 
 
 @pytest.mark.parametrize("width", [128, 256, 384, 640])
@@ -103,10 +132,13 @@ def test_the_costs_of_the_largest_dimension_fit_their_keys() -> None:
     for node in (0, 1):
         total = coding.row_weights(codes, node, weights)
         for other in (0, 1):
-            found = cost(codes, norms, other, weights)
+            found = cost_by_code(codes, norms, other, weights)
             assert cost_of(pack(found, np.int64(other))) == found
-            apart = found + norms[node] + 16 * total
-            assert apart == (0 if node == other else 15**2 * dim)
+            apart = found + ROW_UNITS * (int(norms[node]) + 16 * total)
+            assert apart == (0 if node == other else ROW_UNITS * 15**2 * dim)
+    for weight in (127, -127):
+        weights[:] = weight
+        assert cost_of(pack(cost_by_code(codes, None, 0, weights), 0)) == -QUERY_UNITS * weight * 15 * dim
 
 
 def test_the_pool_keeps_the_best_in_order() -> None:
@@ -173,48 +205,55 @@ def test_the_beam_is_algorithm_2(index: HNSWIndex, ef: int) -> None:
     assert ef < COUNT
     graph, codes = index._graph, index._coded.codes
     weights = np.zeros(2 * codes.shape[1], np.int8)
-    for query in clustered(10, 20, seed=3):
-        coding.quantise_query(query, signs_of(128), rotation_room(128), weights)
+    by_vector = 0
+    for query in queries_of(index, seed=3):
+        factor = coding.quantise_query(query, signs_of(128), rotation_room(128), weights)
+        margin = coding.margin_of(weights)
+        held = near_query(query, index._coded.centre, index._coded.scale, weights, factor, margin)
         pool = np.zeros(ef, np.int64)
-        pool[0] = pack(cost(codes, None, graph.entry, weights), graph.entry)
+        first = cost(codes, None, graph.entry, weights, held, index.embeddings, query)
+        pool[0] = pack(first, graph.entry)
         visited = np.zeros(COUNT, np.uint8)
         visited[graph.entry] = 1
         fresh, better = beam_room(graph.links.shape[1])
         size = beam(
-            codes,
-            None,
-            graph.links,
-            graph.offsets,
-            0,
-            weights,
-            pool,
-            1,
-            ef,
-            visited,
-            np.uint8(1),
-            fresh,
-            better,
-        )
+            codes, None, graph.links, graph.offsets, 0, weights, held, index.embeddings, query, pool, 1, ef, visited,
+            np.uint8(1), fresh, better,
+        )  # fmt: skip
         found = [int(node_of(key)) for key in pool[:size]]
-        assert found == naive.beam(codes, graph.links, weights, graph.entry, ef)
+        by_vector += sum(cost_by_code(codes, None, node, weights) < held.below for node in found)
+        expected = near(index).to_query(
+            query, index._coded.centre, weights.tolist(), naive.factor_of(query, 128)
+        )
+        assert found == naive.beam(graph.links, expected, graph.entry, ef)
+    assert 0 < by_vector < 5 * ef
 
 
 def test_choosing_neighbors_is_algorithm_4(index: HNSWIndex) -> None:
-    codes, norms = index._coded.codes, index._coded.norms
-    values = naive.coordinates(codes)
+    codes, norms, rows = index._coded.codes, index._coded.norms, near(index)
+    sight = sight_of(index._coded.scale, 128)
     weights = np.zeros(2 * codes.shape[1], np.int8)
     kept_weights, sums = np.zeros((6, 2 * codes.shape[1]), np.int8), np.zeros(6, np.int64)
+    by_vector = 0
     for node in range(0, COUNT, 17):
-        apart = ((values - values[node]) ** 2).sum(axis=1)
-        nearest = [int(n) for n in np.lexsort((np.arange(COUNT), apart)) if n != node][:40]
+        nearest = sorted(set(range(COUNT)) - {node}, key=lambda other: (rows.apart(node, other), other))[:40]
         total = coding.row_weights(codes, node, weights)
-        assert total == values[node].sum()
-        pool = np.array([pack(cost(codes, norms, n, weights), n) for n in nearest])
+        assert total == rows.values[node].sum()
+        own = ROW_UNITS * (int(norms[node]) + 16 * total)
+        held = near_row(sight, own)
+        costs = [
+            cost(codes, norms, n, weights, held, index.embeddings, index.embeddings[node]) for n in nearest
+        ]
+        assert [found + own for found in costs] == [rows.apart(node, other) for other in nearest]
+        by_vector += sum(cost_by_code(codes, norms, n, weights) < held.below for n in nearest)
+        pool = np.array([pack(found, n) for found, n in zip(costs, nearest, strict=True)])
         row = np.full(10, -7, np.int32)
-        own_norm = np.int64(norms[node]) + 16 * total
-        count = select_neighbors(codes, norms, own_norm, pool, len(pool), 6, kept_weights, sums, row)
-        assert row[:count].tolist() == naive.select_neighbors(codes, node, nearest, 6)
+        count = select_neighbors(
+            codes, norms, index.embeddings, sight, own, pool, len(pool), 6, kept_weights, sums, row
+        )
+        assert row[:count].tolist() == naive.select_neighbors(rows, node, nearest, 6)
         assert (row[count:] == -1).all()
+    assert by_vector > 0
 
 
 def test_a_query_becomes_whole_numbers() -> None:
@@ -222,7 +261,8 @@ def test_a_query_becomes_whole_numbers() -> None:
     queries[0, 3] = 3  # as an outlier dimension of CLIP's is
     for query in (*queries, queries[1, :19], queries[1, :1], 2 * queries[1]):
         weights = np.full(128, 7, np.int8)
-        coding.quantise_query(query, signs_of(128), rotation_room(128), weights)
+        factor = coding.quantise_query(query, signs_of(128), rotation_room(128), weights)
+        assert factor == pytest.approx(naive.factor_of(query, 128), rel=1e-5)
         # Halves may be rounded either way: sums of floats differ in their last bits.
         assert np.abs(weights - np.array(naive.quantise_query(query, 128))).max() <= 1
         assert coding.margin_of(weights) == naive.margin(weights)
@@ -242,6 +282,23 @@ def test_the_descent_is_greedy(index: HNSWIndex) -> None:
             assert found == expected
 
 
+def test_landmarks_are_chosen_farthest_first(index: HNSWIndex) -> None:
+    graph, coded = index._graph, index._coded
+    for count in (1, 3, 40, COUNT):
+        found = landmarks_of(graph, coded.codes, coded.norms, count)
+        assert found.tolist() == naive.landmarks(near(index), graph.levels, graph.entry, count)
+    assert graph.landmarks.tolist() == found.tolist()
+    assert landmarks_of(graph, coded.codes, coded.norms, 0).tolist() == []
+    copies = HNSWIndex(20, m=4)
+    copies.build(np.repeat(clustered(5, 20), 40, axis=0))
+    assert 1 < len(copies._graph.landmarks) <= 5, "none twice, and none that has another's code"
+    weights = np.zeros(128, np.int8)
+    for query in clustered(10, 20, seed=12):
+        coding.quantise_query(query, signs_of(128), rotation_room(128), weights)
+        costs = [-naive.dot(coded.codes[node], weights) for node in found]
+        assert nearest_landmark(coded.codes, None, found, weights) == found[int(np.argmin(costs))]
+
+
 def test_ranking_is_by_true_cosines_and_ties_go_to_the_lower_row() -> None:
     rows = clustered(40, 20)
     rows[30:] = rows[:10]
@@ -254,13 +311,12 @@ def test_ranking_is_by_true_cosines_and_ties_go_to_the_lower_row() -> None:
             assert count == min(k, 40)
             assert ids[:count].tolist() == [node for node, _ in expected[:k]]
             assert cosines[:count] == pytest.approx([cosine for _, cosine in expected[:k]], abs=1e-6)
-        assert exact_cosine(rows, 5, query) == pytest.approx(float(rows[5] @ query), abs=1e-6)
 
 
 def test_a_search_is_algorithm_5(index: HNSWIndex) -> None:
-    for query in clustered(8, 20, seed=9):
+    for query in queries_of(index, seed=9):
         for k, ef in ((1, 10), (5, 25)):
-            expected = naive.search(index._graph, index._coded.codes, index.embeddings, query, k, ef)
+            expected = naive.search(index._graph, near(index), index._coded.centre, query, k, ef)
             found = index.search(query, k, ef)
             assert [node for node, _ in found] == [node for node, _ in expected]
             ids, _ = index.search_batch(query[np.newaxis], k, ef)
@@ -274,19 +330,19 @@ def test_a_scan_compares_all_that_is_allowed(index: HNSWIndex, few: int) -> None
     pool, nodes = np.empty(COUNT, np.int64), np.empty(COUNT, np.int64)
     ids, cosines = np.empty(5, np.int64), np.empty(5, np.float32)
     compared_by = set()
-    for step, query in zip((1, 2, 3, 5, 9, 20, 40), clustered(7, 20, seed=10), strict=True):
+    for step, query in zip((1, 2, 3, 5, 9, 20, 40), queries_of(index, seed=10)[3:], strict=True):
         allowed = np.arange(0, COUNT, step)
         compared_by.add(len(allowed) > few)
         count = search_scan(
-            codes, rows, signs_of(128), query, 5, few, allowed, rotation_room(128), weights, pool, nodes, ids,
-            cosines,
+            codes, rows, signs_of(128), index._coded.centre, index._coded.scale, query, 5, few, allowed,
+            rotation_room(128), weights, pool, nodes, ids, cosines,
         )  # fmt: skip
-        expected = naive.scan(codes, rows, query, allowed.tolist(), 5, few)
+        expected = naive.scan(near(index), index._coded.centre, query, allowed.tolist(), 5, few)
         assert ids[:count].tolist() == [node for node, _ in expected]
     assert compared_by == {False, True}
     count = search_scan(
-        codes, rows, signs_of(128), query, 5, few, np.arange(COUNT), rotation_room(128), weights, pool[:5], nodes, ids,
-        cosines,
+        codes, rows, signs_of(128), index._coded.centre, index._coded.scale, query, 5, few,
+        np.arange(COUNT), rotation_room(128), weights, pool[:5], nodes, ids, cosines,
     )  # fmt: skip
     assert count == 5, "where there is room for no more than k, those are ranked"
 
@@ -296,11 +352,13 @@ def test_a_graph_is_linked_by_algorithm_1() -> None:
     rows = clustered(count, 12)
     rows[20:35] = rows[10]  # duplicates
     rows[50:55] = rows[5]
+    rows[56:71] = rows[55] + 0.01 * np.random.default_rng(2).normal(size=(15, 12))  # a burst
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     index = HNSWIndex(12, m=4, ef_construction=24)
     index.build(rows)
     graph = index._graph
     layers = naive.build_links(
-        index._coded.codes,
+        near(index),
         graph.levels,
         4,
         24,

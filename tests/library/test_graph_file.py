@@ -112,3 +112,62 @@ def test_a_graph_that_cannot_be_used_is_built_anew(
     built = [stage for stage in progress.stages if stage[0] == "Building the index"]
     assert built == [["Building the index", len(COLOURS) + new, len(COLOURS) + new, True]]
     check(library, len(COLOURS) + new)
+
+
+def test_a_graph_of_other_rows_than_were_committed_is_built_anew(library: Library, tmp_path: Path) -> None:
+    path = graph_of(library)
+    generation = library.view().generation
+    vectors = EmbeddingStore(path.parent, generation.rows, generation.model.dim).vectors
+    fewer = HNSWIndex(generation.model.dim)
+    fewer.build(vectors[:2])
+    fewer.save(path)
+    progress = Noting()
+    library.build_index("colours", progress)
+    assert "holds 2 rows" in progress.notes[0]
+    assert "where 4 of" in progress.notes[0]
+    check(library)
+
+
+def test_damaged_codes_are_not_written_again(library: Library, tmp_path: Path) -> None:
+    """Opening does not look at them; written again they would have sums that are right."""
+    path = graph_of(library)
+    codes = file_format.read(path)[1]["codes"]
+    damaged = bytearray(path.read_bytes())
+    damaged[codes.offset + 1] ^= 255
+    path.write_bytes(damaged)
+    paint(tmp_path / "photos" / "more.png", "white", seed=9)
+    library.ingest()
+    progress = Noting()
+    library.build_index("colours", progress)
+    assert "is damaged in its section 'codes'" in progress.notes[0]
+    check(library, len(COLOURS) + 1)
+
+
+def test_a_graph_that_cannot_be_read_now_is_left_alone(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = graph_of(library)
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(file_format, "read", refuse)
+    with pytest.raises(PermissionError):
+        library.build_index("colours")
+    monkeypatch.undo()
+    assert graph_of(library) == before
+    check(library)
+
+
+def test_the_name_of_a_graph_that_is_gone_is_taken_away(library: Library, tmp_path: Path) -> None:
+    """It would be over other rows than `embeddings.dat`."""
+    published = library.paths.root / "hnsw_index.bin"
+    graph_of(library).unlink()
+    paint(tmp_path / "photos" / "more.png", "white", seed=9)
+    library.ingest()
+    assert not published.exists()
+    written = (library.paths.root / "embeddings.idx").stat().st_mtime_ns
+    library.ingest()
+    assert (library.paths.root / "embeddings.idx").stat().st_mtime_ns == written, "nothing changed since"
+    library.build_index("colours")
+    assert published.samefile(graph_of(library))

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from semantic_media_search.index.coded_rows import CodedRows
 from semantic_media_search.index.graph import I32, Graph, slot_owners
+from semantic_media_search.index.landmarks import landmarks_of
 from semantic_media_search.index.link import find_links, reach, take_links
+from semantic_media_search.index.nearby import sight_of
 from semantic_media_search.index.walk import beam_room
-from semantic_media_search.records import I64, U8
+from semantic_media_search.records import F32, I64, U8
 
 _BATCH_SHARE = 32
 _BATCH_LIMIT = 1024
@@ -35,15 +38,16 @@ class _Scratch:
 
 
 class Builder:
-    """Links nodes into `graph`, whose arrays are already large enough; `norms` are those of `codes`."""
+    """Links nodes into `graph`, whose arrays are already large enough; `coded` are the codes of `rows`."""
 
-    def __init__(self, graph: Graph, codes: U8, norms: I32, ef_construction: int, threads: int):
-        self._graph, self._codes, self._norms = graph, codes, norms
+    def __init__(self, graph: Graph, coded: CodedRows, rows: F32, ef_construction: int, threads: int):
+        self._graph, self._codes, self._norms, self._rows = graph, coded.codes, coded.norms, rows
+        coordinates = 2 * coded.codes.shape[1]
+        self._sight = sight_of(coded.scale, coordinates)
         self._ef = max(ef_construction, 2 * graph.m)
         self._owners = slot_owners(graph)
         width = graph.links.shape[1]
         room = max(self._ef, width + _BATCH_LIMIT)
-        coordinates = 2 * codes.shape[1]
         self._threads = max(1, threads)
         self._scratch = [
             _Scratch(
@@ -64,9 +68,11 @@ class Builder:
         """
         graph = self._graph
         report = linked or (lambda _: None)
+        marked = start
         with ThreadPoolExecutor(self._threads) as pool:
             if graph.entry < 0 and start < stop:
                 graph.entry, graph.top = start, int(graph.levels[start])
+                self._mark(start + 1)
                 start += 1
                 report(1)
             while start < stop:
@@ -75,19 +81,28 @@ class Builder:
                 highest = start + int(np.argmax(graph.levels[start:end]))
                 if graph.levels[highest] > graph.top:
                     graph.entry, graph.top = highest, int(graph.levels[highest])
+                if end >= 2 * marked or graph.levels[graph.landmarks[0]] < min(graph.top, 1):
+                    marked = self._mark(end)
                 report(end - start)
                 start = end
         if len(graph):
+            self._mark(len(graph))
             self._mend()
+
+    def _mark(self, count: int) -> int:
+        """Choose landmarks among the first `count` nodes; returns that."""
+        self._graph.landmarks = landmarks_of(self._graph, self._codes, self._norms, count)
+        return count
 
     def _link_batch(self, start: int, end: int, pool: ThreadPoolExecutor) -> None:
         graph = self._graph
 
         def find(scratch: _Scratch, first: int, last: int) -> None:
             scratch.epoch = find_links(
-                self._codes, self._norms, graph.links, graph.upper, graph.offsets, graph.levels, graph.entry,
-                graph.top, first, last, self._ef, scratch.weights, scratch.kept_weights, scratch.sums,
-                scratch.pool, scratch.visited, scratch.epoch, scratch.fresh, scratch.better,
+                self._codes, self._norms, self._rows, self._sight, graph.links, graph.upper, graph.offsets,
+                graph.levels, graph.landmarks, graph.entry, graph.top, first, last, self._ef, scratch.weights,
+                scratch.kept_weights, scratch.sums, scratch.pool, scratch.visited, scratch.epoch, scratch.fresh,
+                scratch.better,
             )  # fmt: skip
 
         self._share(pool, start, end, _NODES_A_TASK, find)
@@ -116,8 +131,8 @@ class Builder:
 
         def take(scratch: _Scratch, first: int, last: int) -> None:
             take_links(
-                self._codes, self._norms, links, owners, target[firsts], source, bounds, first, last,
-                scratch.weights, scratch.kept_weights, scratch.sums, scratch.pool,
+                self._codes, self._norms, self._rows, self._sight, links, owners, target[firsts], source, bounds,
+                first, last, scratch.weights, scratch.kept_weights, scratch.sums, scratch.pool,
             )  # fmt: skip
 
         self._share(pool, 0, len(firsts), 8 * _NODES_A_TASK, take)

@@ -70,8 +70,23 @@ def checked_ids(node_ids: Sequence[int] | I64, count: int) -> I64:
     return ids.astype(np.int64)
 
 
+def check_pieces(embeddings: npt.NDArray[Any]) -> None:
+    """Raise VectorError unless the coordinates of each row [D] lie side by side, as kernels take them."""
+    if (
+        embeddings.ndim == 2
+        and embeddings.size
+        and embeddings.shape[1] > 1
+        and embeddings.strides[1] != embeddings.itemsize
+    ):
+        raise VectorError(
+            f"the coordinates of a row lie {embeddings.strides[1]} bytes apart, not {embeddings.itemsize}; "
+            "np.ascontiguousarray(embeddings) brings them together"
+        )
+
+
 def check_rows(embeddings: F32, start: int, dim: int) -> None:
-    """Raise VectorError unless these are float32 [N, dim], and the rows from `start` on of length 1."""
+    """Raise VectorError unless these are float32 [N, dim], each row in one piece, those from `start` on of length 1."""
+    check_pieces(embeddings)
     if embeddings.ndim != 2 or embeddings.shape[1] != dim or embeddings.dtype != np.float32:
         raise VectorError(
             f"expected float32 embeddings [N, {dim}], got {embeddings.dtype} {list(embeddings.shape)}"

@@ -4,15 +4,17 @@ A row x, less a centre, is rotated (`rotation`), and each coordinate y becomes u
 The centre takes out the large common mean that CLIP's vectors have. After the rotation all coordinates vary alike, so
 one scale serves all of them, and distances between codes are distances between vectors. A query stays a direction:
 rotated, in signed bytes, w = round(y / step). Since q . x = q . centre + step * scale * (w . u) + a constant of the
-query, the integer w . u alone ranks the rows, up to rounding: `margin_of` says how far to trust it.
+query, the integer w . u alone ranks the rows, up to rounding: `margin_of` says how far to trust it, and `nearby` has
+what is done where that is too little.
 
 64 bytes hold 128 coordinates: the lower halves the first 64 of them, the upper halves the others.
 """
 
 import numpy as np
 
+from semantic_media_search.index.inner_product import inner_product
 from semantic_media_search.index.instructions import STEP
-from semantic_media_search.index.jit import kernel, summing_kernel
+from semantic_media_search.index.jit import kernel
 from semantic_media_search.index.rotation import padded, rotate
 
 _WEIGHT_SIGMAS = 4.5
@@ -54,20 +56,12 @@ def level_of(value):
     return np.int32(np.floor(min(value, np.float32(7))))
 
 
-@summing_kernel
-def squared_length(query):
-    """Inner product of a query, float32 [D], with itself."""
-    total = np.float32(0)
-    for i in range(query.shape[0]):
-        total += query[i] * query[i]
-    return total
-
-
 @kernel
 def quantise_query(query, signs, room, weights):
     """Fill `weights`, int8 [2 * stride], from a query, float32 [D], rotated.
 
-    A weight of 127 is _WEIGHT_SIGMAS times what coordinates are on average; the rare larger ones are cut to it.
+    A weight of 127 is _WEIGHT_SIGMAS times what coordinates are on average; the rare larger ones are cut to it. Returns
+    what coordinates were multiplied by, float32.
     """
     dim, width = query.shape[0], weights.shape[0]
     rotated = room[0]
@@ -75,10 +69,11 @@ def quantise_query(query, signs, room, weights):
         rotated[i] = query[i]
     rotated[dim:] = 0
     rotate(signs, room)
-    factor = np.float32(127 / (_WEIGHT_SIGMAS * np.sqrt(squared_length(query) / width)))
+    factor = np.float32(127 / (_WEIGHT_SIGMAS * np.sqrt(np.float64(inner_product(query, query)) / width)))
     for i in range(width):
         level = np.rint(rotated[i] * factor)
         weights[i] = np.int8(min(max(level, np.float32(-127)), np.float32(127)))
+    return factor
 
 
 @kernel

@@ -25,7 +25,7 @@ _HEADER = struct.Struct("<8sIQIIIqqIf128s")
 _SECTION = struct.Struct("<16s8sQQQQI")
 _CRC = struct.Struct("<I")
 _ALIGN = 64
-REBUILD = "run `media-search index --rebuild` to make it anew"
+REBUILD = "run `media-search doctor`, then `media-search index`, to make it anew"
 
 
 @dataclass(frozen=True, slots=True)

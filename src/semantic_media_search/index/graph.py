@@ -1,6 +1,6 @@
 """The graph as flat arrays: links of fixed width, -1 after the last; nothing but node ids."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,8 @@ class Graph:
 
     `levels` uint8 [N]: the highest layer of each node. `links` int32 [N, 2M]: neighbors at level 0.
     `upper` int32 [S, M]: neighbors above, a slot for each node and level; `offsets` int64 [N]: the slot of a
-    node's level 1, -1 where it has none. `entry` is the node where searches begin, on level `top`.
+    node's level 1, -1 where it has none. `landmarks` int64 [L]: where searches begin (see the module of that name);
+    `entry`: where nodes of several levels begin to look for their neighbors, on level `top`.
     """
 
     levels: U8
@@ -27,6 +28,7 @@ class Graph:
     offsets: I64
     entry: int = -1
     top: int = 0
+    landmarks: I64 = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.levels)
@@ -74,6 +76,7 @@ def grown(graph: Graph, count: int, seed: int) -> Graph:
         np.concatenate([graph.offsets, np.where(new > 0, first, -1)]).astype(np.int64),
         graph.entry,
         graph.top,
+        graph.landmarks,
     )
 
 

@@ -19,14 +19,15 @@ from semantic_media_search.index.build import Builder
 from semantic_media_search.index.checks import (
     check_dimensions,
     check_direction,
+    check_pieces,
     check_rows,
     checked_ids,
     checked_mask,
     checked_numbers,
 )
 from semantic_media_search.index.coded_rows import CodedRows
-from semantic_media_search.index.codes import squared_length
 from semantic_media_search.index.graph import Graph, empty_graph, grown
+from semantic_media_search.index.inner_product import inner_product
 from semantic_media_search.index.invariants import check_rules
 from semantic_media_search.index.rotation import padded, signs_of
 from semantic_media_search.index.scratch import Scratch, ScratchPool
@@ -92,7 +93,7 @@ class HNSWIndex:
 
     @property
     def entry_point(self) -> int | None:
-        """The node where searches begin; None in an empty index."""
+        """The node on the highest level, from which every node can be reached; None in an empty index."""
         return self._graph.entry if len(self) else None
 
     # growing
@@ -125,7 +126,9 @@ class HNSWIndex:
         logger.debug("linking rows %d to %d", before, count)
         coded = (self._coded if before else CodedRows.none(self.dim)).grown(embeddings, self.seed, threads)
         graph = grown(self._graph if before else empty_graph(self.m), count, self.seed)
-        Builder(graph, coded.codes, coded.norms, self.ef_construction, threads).link(before, count, linked)
+        Builder(graph, coded, _read_only(np.asarray(embeddings)), self.ef_construction, threads).link(
+            before, count, linked
+        )
         blocked = _NOTHING_BLOCKED
         if before and self._deleted:
             blocked = np.concatenate([self._blocked, np.zeros(count - before, np.uint8)])
@@ -145,9 +148,15 @@ class HNSWIndex:
             _read_only(graph.offsets),
             graph.entry,
             graph.top,
+            _read_only(graph.landmarks),
         )
         coded = parts.coded
-        self._coded = replace(coded, codes=_read_only(coded.codes), norms=_read_only(coded.norms))
+        self._coded = replace(
+            coded,
+            codes=_read_only(coded.codes),
+            norms=_read_only(coded.norms),
+            centre=_read_only(coded.centre),
+        )
         self._block_nodes(parts.blocked)
         self.embeddings = _read_only(np.asarray(embeddings))
         self._scratch = ScratchPool(len(self), 2 * self.m, padded(self.dim))
@@ -190,7 +199,7 @@ class HNSWIndex:
         k = min(k, max(1, len(self)))
         query = _of_one_type(query_vec)
         # Numpy's own sum costs as much as a tenth of the search.
-        if not 0 < squared_length(query) < np.inf:
+        if not 0 < inner_product(query, query) < np.inf:
             check_direction(query)
         answerable = self._answerable(allowed, max(ef, k))
         k = min(k, answerable.total)
@@ -289,21 +298,21 @@ class HNSWIndex:
 
         The others have -1 as their first id.
         """
-        graph = self._graph
+        graph, coded = self._graph, self._coded
         scratch.make_room(ef)
         scratch.epoch, answered = search_many(
-            self._coded.codes, graph.links, graph.upper, graph.offsets, graph.entry, graph.top, self.embeddings,
-            self._signs, queries, k, ef, enough, blocked, scratch.room, scratch.weights, scratch.pool,
-            scratch.visited, scratch.epoch, scratch.fresh, scratch.better, scratch.nodes, ids, cosines,
+            coded.codes, graph.links, graph.upper, graph.offsets, graph.landmarks, graph.top, self.embeddings,
+            self._signs, coded.centre, coded.scale, queries, k, ef, enough, blocked, scratch.room, scratch.weights,
+            scratch.pool, scratch.visited, scratch.epoch, scratch.fresh, scratch.better, scratch.nodes, ids, cosines,
         )  # fmt: skip
         return int(answered)
 
     def _scan(self, queries: F32, k: int, nodes: I64, scratch: Scratch, ids: I64, cosines: F32) -> None:
-        kept = k + _SCAN_KEPT
+        kept, coded = k + _SCAN_KEPT, self._coded
         scratch.make_room(kept)
         scan_many(
-            self._coded.codes, self.embeddings, self._signs, queries, k, 2 * k + _FEW, nodes, scratch.room,
-            scratch.weights, scratch.pool[:kept], scratch.nodes, ids, cosines,
+            coded.codes, self.embeddings, self._signs, coded.centre, coded.scale, queries, k, 2 * k + _FEW, nodes,
+            scratch.room, scratch.weights, scratch.pool[:kept], scratch.nodes, ids, cosines,
         )  # fmt: skip
 
     # keeping
@@ -320,9 +329,11 @@ class HNSWIndex:
     def load(cls, path: str | Path, embeddings: F32) -> Self:
         """Map an index file over the rows that it was made from (further rows behind them are left alone).
 
-        Checks the graph's bytes and ids, `verify` the rest. Raises IndexFormatError for what does not fit.
+        Checks the graph's bytes and ids, `verify` the rest. Raises IndexFormatError for what does not fit, VectorError
+        for rows that do not lie in one piece each.
         """
         path = Path(path)
+        check_pieces(embeddings)
         header, parts, sections = storage.load(path, embeddings)
         try:
             index = cls(header.dim, header.m, header.ef_construction, header.seed)

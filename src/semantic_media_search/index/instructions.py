@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from semantic_media_search.index.jit import JIT_DISABLED, kernel
+from semantic_media_search.index.jit import JIT_DISABLED, inlined_kernel
 
 _BYTE, _HALF, _WORD, _LONG = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
 _BYTES16, _BYTES32, _BYTES64 = (ir.VectorType(_BYTE, count) for count in (16, 32, 64))
@@ -53,16 +53,15 @@ def _prefetch(typing_context: Any, address: Any) -> Any:  # noqa: ARG001 - the d
     return types.void(types.uintp), generate
 
 
-def _summed(builder: Any, length: Any, sums: int, kind: Any, term: Callable[[Any, int, Any], Any]) -> Any:
-    """The total, int32, of vectors that are summed up in a loop over `length` bytes, STEP at a time.
+def totals_over(
+    builder: Any, length: Any, step: int, sums: int, kind: Any, term: Callable[[Any, int, Any], Any]
+) -> list[Any]:
+    """Running totals, vectors of type `kind`, in a loop over `length` bytes, `step` at a time and at least once.
 
-    `term(offset, number, total)` gives what each of the `sums` running totals, of type `kind`, becomes in one step.
+    `term(offset, number, total)` gives what each of the `sums` totals becomes in one step.
     """
-    add_up = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(_WORD, [kind]), f"llvm.vector.reduce.add.v{kind.count}i32"
-    )
     before = builder.block
-    loop, after = builder.append_basic_block("dot"), builder.append_basic_block("dot_done")
+    loop, after = builder.append_basic_block("product"), builder.append_basic_block("product_done")
     builder.branch(loop)
     builder.position_at_end(loop)
     offset = builder.phi(_LONG)
@@ -73,14 +72,22 @@ def _summed(builder: Any, length: Any, sums: int, kind: Any, term: Callable[[Any
         total.add_incoming(ir.Constant(kind, [0] * kind.count), before)
         summed.append(term(offset, number, total))
         total.add_incoming(summed[-1], loop)
-    following = builder.add(offset, ir.Constant(_LONG, STEP))
+    following = builder.add(offset, ir.Constant(_LONG, step))
     offset.add_incoming(following, loop)
     builder.cbranch(builder.icmp_signed("<", following, length), loop, after)
     builder.position_at_end(after)
-    return builder.call(add_up, [reduce(builder.add, summed)])
+    return summed
 
 
-def _loaded(builder: Any, base: Any, offset: Any, further: int, kind: Any) -> Any:
+def _summed(builder: Any, length: Any, sums: int, kind: Any, term: Callable[[Any, int, Any], Any]) -> Any:
+    """As `totals_over` a row of codes, and all of them added up, int32."""
+    add_up = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(_WORD, [kind]), f"llvm.vector.reduce.add.v{kind.count}i32"
+    )
+    return builder.call(add_up, [reduce(builder.add, totals_over(builder, length, STEP, sums, kind, term))])
+
+
+def loaded(builder: Any, base: Any, offset: Any, further: int, kind: Any) -> Any:
     """The vector at an address, an offset and so many bytes further, aligned or not."""
     place = builder.add(builder.add(base, offset), ir.Constant(_LONG, further))
     value = builder.load(builder.inttoptr(place, kind.as_pointer()))
@@ -111,9 +118,9 @@ def _vnni_dot(typing_context: Any, codes: Any, weights: Any, length: Any) -> Any
         multiply = _instruction(builder, "llvm.x86.avx512.vpdpbusd.512", _WORDS16, [_WORDS16] * 3)
 
         def term(offset: Any, number: int, total: Any) -> Any:
-            half = _half_bytes(builder, _loaded(builder, codes, offset, 0, _BYTES64), _WORDS16)[number]
+            half = _half_bytes(builder, loaded(builder, codes, offset, 0, _BYTES64), _WORDS16)[number]
             twice = builder.add(offset, offset)
-            return multiply(total, half, _loaded(builder, weights, twice, STEP * number, _WORDS16))
+            return multiply(total, half, loaded(builder, weights, twice, STEP * number, _WORDS16))
 
         return _summed(builder, length, 2, _WORDS16, term)
 
@@ -137,9 +144,9 @@ def _avx2_dot(typing_context: Any, codes: Any, weights: Any, length: Any) -> Any
             twice = builder.add(offset, offset)
             sums = []
             for further in (0, 32):
-                row = _loaded(builder, codes, offset, further, _BYTES32)
+                row = loaded(builder, codes, offset, further, _BYTES32)
                 for place, half in zip((0, STEP), _half_bytes(builder, row, _BYTES32), strict=True):
-                    sums.append(multiply(half, _loaded(builder, weights, twice, place + further, _BYTES32)))
+                    sums.append(multiply(half, loaded(builder, weights, twice, place + further, _BYTES32)))
             return builder.add(total, widen(reduce(builder.add, sums), ones))
 
         return _summed(builder, length, 1, _WORDS8, term)
@@ -161,9 +168,9 @@ def _any_dot(typing_context: Any, codes: Any, weights: Any, length: Any) -> Any:
             twice = builder.add(offset, offset)
             products = []
             for further in range(0, STEP, 16):
-                row = _loaded(builder, codes, offset, further, _BYTES16)
+                row = loaded(builder, codes, offset, further, _BYTES16)
                 for place, half in zip((0, STEP), _half_bytes(builder, row, _BYTES16), strict=True):
-                    weight = _loaded(builder, weights, twice, place + further, _BYTES16)
+                    weight = loaded(builder, weights, twice, place + further, _BYTES16)
                     products.append(
                         builder.mul(builder.sext(half, _HALVES16), builder.sext(weight, _HALVES16))
                     )
@@ -197,7 +204,7 @@ if JIT_DISABLED:
 else:
     _product = _best_dot()
 
-    @kernel
+    @inlined_kernel
     def prefetch_row(rows, row):
         """Ask for all cache lines of `rows[row]`, rows C-contiguous."""
         stride = rows.strides[0]
@@ -205,7 +212,7 @@ else:
         for offset in range(0, stride, STEP):
             _prefetch(address + offset)  # type: ignore[call-arg]  # the compiler gives the first argument
 
-    @kernel
+    @inlined_kernel
     def dot(codes, row, weights):
         """Dot product of the half bytes of `codes[row]` (uint8 [S]) and `weights` (int8 [2 S]), int32.
 

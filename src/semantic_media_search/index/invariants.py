@@ -10,6 +10,7 @@ from semantic_media_search.errors import IndexFormatError
 from semantic_media_search.index.codes import stride_of
 from semantic_media_search.index.file_format import REBUILD, Header
 from semantic_media_search.index.graph import Graph, slot_owners
+from semantic_media_search.index.landmarks import LANDMARKS
 from semantic_media_search.index.link import reach
 
 
@@ -26,6 +27,7 @@ def check_graph(path: Path, header: Header, graph: Graph, others: dict[str, npt.
         "links": (graph.links, np.int32, (count, 2 * header.m)),
         "upper": (graph.upper, np.int32, (slots, header.m)),
         "offsets": (graph.offsets, np.int64, (count,)),
+        "landmarks": (graph.landmarks, np.int64, (graph.landmarks.size,)),
         "centre": (others["centre"], np.float32, (header.dim,)),
         "codes": (others["codes"], np.uint8, (count, _stride(header))),
         "norms": (others["norms"], np.int32, (count,)),
@@ -70,6 +72,13 @@ def _wrong_ids(graph: Graph, count: int) -> str | None:
         targets = graph.upper[graph.offsets[at_level] + level - 1]
         if (graph.levels[targets[targets >= 0]] < level).any():
             return f"a link on level {level} leads to a node that is not on it"
+    marks = graph.landmarks
+    if marks.size and (int(marks.min()) < 0 or int(marks.max()) >= count):
+        return "its landmarks name nodes that are not there"
+    if marks.size > LANDMARKS:
+        return f"it has {marks.size} landmarks, more than {LANDMARKS}"
+    if (graph.levels[marks] < min(graph.top, 1)).any():
+        return "a landmark is not on level 1"
     return None
 
 
@@ -101,6 +110,8 @@ def check_rules(graph: Graph, m: int) -> None:
             f"nodes have room for {graph.links.shape[1]} and {graph.upper.shape[1]} links where m is {m}; {REBUILD}"
         )
     if len(graph):
+        if not len(graph.landmarks):
+            raise IndexFormatError(f"no search of the graph has a node to begin at; {REBUILD}")
         seen = np.zeros(len(graph), np.uint8)
         reached = reach(graph.links, graph.entry, seen, np.empty(len(graph), np.int64))
         if reached != len(graph):

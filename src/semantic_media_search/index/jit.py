@@ -1,7 +1,7 @@
 """How kernels are compiled, written down once.
 
-`nnan` and `ninf` stay out of the flags: infinity is a sentinel. Compiled code is kept in Numba's cache, per processor;
-beside the package, or in the user's own cache where that cannot be written to.
+Floats are added in the order that is written, so that every processor finds the same. Compiled code is kept in Numba's
+cache, per processor; beside the package, or in the user's own cache where that cannot be written to.
 """
 
 import zlib
@@ -24,8 +24,8 @@ def source_stamp(folder: Path) -> tuple[tuple[str, int], ...]:
 _STAMP = source_stamp(Path(__file__).parent)
 
 
-def _compiled(function: Callable[..., Any], fastmath: Any = False) -> Any:
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
+def _compiled(function: Callable[..., Any], **more: bool) -> Any:
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", **more}
     try:
         compiled = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # there is no folder that compiled code could be kept in
@@ -38,11 +38,11 @@ def _compiled(function: Callable[..., Any], fastmath: Any = False) -> Any:
     return compiled
 
 
-def summing_kernel(function: F) -> F:
-    """As `kernel`, for sums of floats that may be added up in any order, so that vectors of them can be."""
-    return cast("F", _compiled(function, {"reassoc", "nsz", "contract"}))
-
-
 def kernel(function: F) -> F:
     """Compile a module-level function over flat arrays; it runs without the interpreter's lock."""
     return cast("F", _compiled(function))
+
+
+def inlined_kernel(function: F) -> F:
+    """As `kernel`, and always part of what calls it, however large the compiler finds it."""
+    return cast("F", _compiled(function, forceinline=True))

@@ -10,30 +10,34 @@ import numpy as np
 from semantic_media_search.index.codes import row_weights
 from semantic_media_search.index.instructions import dot, prefetch_row
 from semantic_media_search.index.jit import kernel
+from semantic_media_search.index.landmarks import nearest_landmark
+from semantic_media_search.index.nearby import ROW_UNITS, apart_by_vectors, near_row
 from semantic_media_search.index.pool import cost_of, insert, node_of, pack
-from semantic_media_search.index.walk import beam, cost, descend, link_row
+from semantic_media_search.index.walk import beam, cost, descend, link_row, next_epoch
 
 
 @kernel
-def select_neighbors(codes, norms, own_norm, pool, size, limit, weights, sums, row):
+def select_neighbors(codes, norms, rows, sight, own, pool, size, limit, weights, sums, row):
     """Algorithm 4: of the candidates in `pool`, nearest first, keep those nearer to the node than to any kept one.
 
-    At most a quarter are copies of the node. `own_norm` is the node's, so that costs become distances. `weights`, int8
+    At most a quarter are copies of the node. `own` is the node's, so that costs become distances. `weights`, int8
     [limit, stride], and `sums`, int64 [limit], are scratch for what is kept. Fills `row`, int32 [>= limit], with the
     kept nodes and -1 after them; returns how many.
     """
     kept, copies = 0, 0
     for i in range(size):
         candidate = node_of(pool[i])
-        from_node = cost_of(pool[i]) + np.int64(own_norm)
-        if from_node == 0:  # a thousand copies of one vector must not link to one another alone
+        from_node = cost_of(pool[i]) + own
+        if from_node <= sight.copy:  # a thousand copies of one vector must not link to one another alone
             if 4 * copies >= limit:
                 continue
             copies += 1
         good = True
         for j in range(kept):
             product = np.int64(dot(codes, candidate, weights[j])) - 8 * sums[j]
-            apart = np.int64(norms[candidate]) + np.int64(norms[row[j]]) - 2 * product
+            apart = ROW_UNITS * (np.int64(norms[candidate]) + np.int64(norms[row[j]]) - 2 * product)
+            if apart < sight.blur:
+                apart = apart_by_vectors(sight, rows, candidate, row[j])
             if apart < from_node:
                 good = False
                 break
@@ -50,8 +54,8 @@ def select_neighbors(codes, norms, own_norm, pool, size, limit, weights, sums, r
 
 @kernel
 def find_links(
-    codes, norms, links, upper, offsets, levels, entry, top, start, stop, ef, weights, kept_weights, sums, pool,
-    visited, epoch, fresh, better,
+    codes, norms, rows, sight, links, upper, offsets, levels, landmarks, entry, top, start, stop, ef, weights,
+    kept_weights, sums, pool, visited, epoch, fresh, better,
 ):  # fmt: skip
     """Step one, for nodes `start` to `stop`: each finds its neighbors on every level that it has (algorithm 1).
 
@@ -59,17 +63,19 @@ def find_links(
     """
     for node in range(start, stop):
         # What turns |v'|^2 - 2 dot(u', v) into |v'|^2 - 2 sum(v' * v).
-        shift = 16 * row_weights(codes, node, weights)
+        own = ROW_UNITS * (np.int64(norms[node]) + 16 * row_weights(codes, node, weights))
+        nearby = near_row(sight, own)
         level = min(np.int64(levels[node]), np.int64(top))
-        at = descend(codes, norms, upper, offsets, weights, entry, top, level)
+        if level > 1:
+            at = descend(codes, norms, upper, offsets, weights, entry, top, level)
+        else:
+            at = nearest_landmark(codes, norms, landmarks, weights)
+            at = descend(codes, norms, upper, offsets, weights, at, min(top, 1), level)
         size = 0
         while level >= 0:
-            if epoch == 255:
-                visited[:] = 0
-                epoch = 0
-            epoch += 1
+            epoch = next_epoch(visited, epoch)
             if size == 0:
-                pool[0] = pack(cost(codes, norms, at, weights), at)
+                pool[0] = pack(cost(codes, norms, at, weights, nearby, rows, rows[node]), at)
                 size = 1
             for i in range(size):
                 visited[node_of(pool[i])] = epoch
@@ -82,6 +88,9 @@ def find_links(
                 offsets,
                 level,
                 weights,
+                nearby,
+                rows,
+                rows[node],
                 pool,
                 size,
                 ef,
@@ -92,7 +101,7 @@ def find_links(
             )
             row = layer[link_row(offsets, level, np.int64(node))]
             select_neighbors(
-                codes, norms, np.int64(norms[node]) + shift, pool, size, row.shape[0], kept_weights, sums, row
+                codes, norms, rows, sight, own, pool, size, row.shape[0], kept_weights, sums, row
             )
             level -= 1
     return epoch
@@ -100,18 +109,32 @@ def find_links(
 
 @kernel
 def take_links(
-    codes, norms, links, owners, rows, sources, bounds, start, stop, weights, kept_weights, sums, pool
+    codes,
+    norms,
+    rows,
+    sight,
+    links,
+    owners,
+    targets,
+    sources,
+    bounds,
+    start,
+    stop,
+    weights,
+    kept_weights,
+    sums,
+    pool,
 ):
     """Step two, for groups `start` to `stop`: a row takes in the nodes that link to it, choosing where it is full.
 
-    Group g adds `sources[bounds[g]:bounds[g + 1]]` to `links[rows[g]]`; `owners` int32 gives the node of a row,
+    Group g adds `sources[bounds[g]:bounds[g + 1]]` to `links[targets[g]]`; `owners` int32 gives the node of a row,
     or is empty where a row is its node. This is the second half of algorithm 1: bidirectional connections, shrunk by
     algorithm 4 where a row would be too long. A row with room takes everything in, copies of its node too.
     """
     for group in range(start, stop):
         if group + 2 < stop:
-            prefetch_row(links, rows[group + 2])
-        row = links[rows[group]]
+            prefetch_row(links, targets[group + 2])
+        row = links[targets[group]]
         held = 0
         while held < row.shape[0] and row[held] >= 0:
             held += 1
@@ -120,26 +143,33 @@ def take_links(
             for i in range(first, last):
                 row[held + i - first] = sources[i]
             continue
-        node = np.int64(owners[rows[group]]) if owners.shape[0] else np.int64(rows[group])
+        node = np.int64(owners[targets[group]]) if owners.shape[0] else np.int64(targets[group])
         # What turns |v'|^2 - 2 dot(u', v) into |v'|^2 - 2 sum(v' * v).
-        shift = 16 * row_weights(codes, node, weights)
+        own = ROW_UNITS * (np.int64(norms[node]) + 16 * row_weights(codes, node, weights))
+        nearby = near_row(sight, own)
         size, capacity = 0, pool.shape[0]
         for i in range(held):
             prefetch_row(codes, row[i])
         for i in range(first, last):
             prefetch_row(codes, sources[i])
         for i in range(held):
-            insert(pool, size, capacity, pack(cost(codes, norms, np.int64(row[i]), weights), row[i]))
+            insert(
+                pool,
+                size,
+                capacity,
+                pack(cost(codes, norms, np.int64(row[i]), weights, nearby, rows, rows[node]), row[i]),
+            )
             size += 1
         for i in range(first, last):
             place = insert(
-                pool, size, capacity, pack(cost(codes, norms, np.int64(sources[i]), weights), sources[i])
+                pool,
+                size,
+                capacity,
+                pack(cost(codes, norms, np.int64(sources[i]), weights, nearby, rows, rows[node]), sources[i]),
             )
             if place < capacity:
                 size = min(size + 1, capacity)
-        select_neighbors(
-            codes, norms, np.int64(norms[node]) + shift, pool, size, row.shape[0], kept_weights, sums, row
-        )
+        select_neighbors(codes, norms, rows, sight, own, pool, size, row.shape[0], kept_weights, sums, row)
 
 
 @kernel

@@ -68,15 +68,24 @@ def rotation_room(width: int) -> F32:
 
 @kernel
 def add_and_subtract(values, apart):
-    """The stages of a Hadamard transform that pair values so far `apart` or farther, in place."""
-    while apart < values.shape[0]:
-        for start in range(0, values.shape[0], 2 * apart):
-            first, second = values[start : start + apart], values[start + apart : start + 2 * apart]
+    """The stages of a Hadamard transform that pair values so far `apart` or farther, in place; two at a time."""
+    while 4 * apart <= values.shape[0]:
+        for start in range(0, values.shape[0], 4 * apart):
+            a, b = values[start : start + apart], values[start + apart : start + 2 * apart]
+            c, d = (
+                values[start + 2 * apart : start + 3 * apart],
+                values[start + 3 * apart : start + 4 * apart],
+            )
             for i in range(apart):
-                one, other = first[i], second[i]
-                first[i] = one + other
-                second[i] = one - other
-        apart *= 2
+                ab, cd, a_b, c_d = a[i] + b[i], c[i] + d[i], a[i] - b[i], c[i] - d[i]
+                a[i], b[i], c[i], d[i] = ab + cd, a_b + c_d, ab - cd, a_b - c_d
+        apart *= 4
+    if apart < values.shape[0]:
+        first, second = values[:apart], values[apart:]
+        for i in range(apart):
+            one, other = first[i], second[i]
+            first[i] = one + other
+            second[i] = one - other
 
 
 @kernel

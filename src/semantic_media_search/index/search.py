@@ -3,22 +3,16 @@
 import numpy as np
 
 from semantic_media_search.index.codes import margin_of, quantise_query
-from semantic_media_search.index.instructions import dot, prefetch_row
-from semantic_media_search.index.jit import kernel, summing_kernel
+from semantic_media_search.index.inner_product import inner_product
+from semantic_media_search.index.instructions import prefetch_row
+from semantic_media_search.index.jit import kernel
+from semantic_media_search.index.landmarks import nearest_landmark
+from semantic_media_search.index.nearby import QUERY_UNITS, near_query
 from semantic_media_search.index.pool import cost_of, insert, node_of, pack
-from semantic_media_search.index.walk import beam, cost, descend
+from semantic_media_search.index.walk import beam, cost, descend, next_epoch
 
 _ASKED_AHEAD = 24
 """Rows of vectors that are asked for from memory before they are compared: a second-level cache holds so many."""
-
-
-@summing_kernel
-def exact_cosine(embeddings, node, query):
-    """Inner product of a row and a query, float32."""
-    total = np.float32(0)
-    for i in range(query.shape[0]):
-        total += embeddings[node, i] * query[i]
-    return total
 
 
 @kernel
@@ -34,7 +28,7 @@ def rank(embeddings, query, nodes, count, k, out_ids, out_cosines):
         if i + _ASKED_AHEAD < count:
             prefetch_row(embeddings, nodes[i + _ASKED_AHEAD])
         node = nodes[i]
-        cosine = exact_cosine(embeddings, node, query)
+        cosine = inner_product(embeddings[node], query)
         place = found
         while place > 0 and (
             out_cosines[place - 1] < cosine
@@ -71,19 +65,25 @@ def gather(pool, size, blocked, k, margin, nodes):
 
 @kernel
 def search_graph(
-    codes, links, upper, offsets, entry, top, embeddings, signs, query, k, ef, enough, blocked,
+    codes, links, upper, offsets, landmarks, top, embeddings, signs, centre, scale, query, k, ef, enough, blocked,
     room, weights, pool, visited, epoch, fresh, better, nodes, out_ids, out_cosines,
 ):  # fmt: skip
     """K-NN-search (algorithm 5) for one query, float32 [D]: fills `out_ids` and `out_cosines`.
 
     Returns how many, or -1 where the walk met fewer than `enough` rows that are not blocked.
     """
-    quantise_query(query, signs, room, weights)
-    node = descend(codes, None, upper, offsets, weights, entry, top, 0)
+    factor = quantise_query(query, signs, room, weights)
+    margin = margin_of(weights)
+    nearby = near_query(query, centre, scale, weights, factor, margin)
+    node = nearest_landmark(codes, None, landmarks, weights)
+    node = descend(codes, None, upper, offsets, weights, node, min(top, 1), 0)
     visited[node] = np.uint8(epoch)
-    pool[0] = pack(cost(codes, None, node, weights), node)
-    size = beam(codes, None, links, offsets, 0, weights, pool, 1, ef, visited, np.uint8(epoch), fresh, better)
-    count, near = gather(pool, size, blocked, k, margin_of(weights), nodes)
+    pool[0] = pack(cost(codes, None, node, weights, nearby, embeddings, query), node)
+    size = beam(
+        codes, None, links, offsets, 0, weights, nearby, embeddings, query, pool, 1, ef, visited,
+        np.uint8(epoch), fresh, better,
+    )  # fmt: skip
+    count, near = gather(pool, size, blocked, k, QUERY_UNITS * margin, nodes)
     if count < enough:
         return -1
     return rank(embeddings, query, nodes, near, k, out_ids, out_cosines)
@@ -91,7 +91,7 @@ def search_graph(
 
 @kernel
 def search_many(
-    codes, links, upper, offsets, entry, top, embeddings, signs, queries, k, ef, enough, blocked,
+    codes, links, upper, offsets, landmarks, top, embeddings, signs, centre, scale, queries, k, ef, enough, blocked,
     room, weights, pool, visited, epoch, fresh, better, nodes, out_ids, out_cosines,
 ):  # fmt: skip
     """`search_graph` for queries float32 [Q, D], into `out_ids`, int64 [Q, >= k]; `enough` is at least k.
@@ -101,13 +101,10 @@ def search_many(
     """
     answered = 0
     for i in range(queries.shape[0]):
-        if epoch == 255:
-            visited[:] = 0
-            epoch = 0
-        epoch += 1
+        epoch = next_epoch(visited, epoch)
         found = search_graph(
-            codes, links, upper, offsets, entry, top, embeddings, signs, queries[i], k, ef, enough, blocked,
-            room, weights, pool, visited, epoch, fresh, better, nodes, out_ids[i], out_cosines[i],
+            codes, links, upper, offsets, landmarks, top, embeddings, signs, centre, scale, queries[i], k, ef, enough,
+            blocked, room, weights, pool, visited, epoch, fresh, better, nodes, out_ids[i], out_cosines[i],
         )  # fmt: skip
         if found < 0:
             out_ids[i, 0] = -1
@@ -117,7 +114,21 @@ def search_many(
 
 @kernel
 def search_scan(
-    codes, embeddings, signs, query, k, few, allowed, room, weights, pool, nodes, out_ids, out_cosines
+    codes,
+    embeddings,
+    signs,
+    centre,
+    scale,
+    query,
+    k,
+    few,
+    allowed,
+    room,
+    weights,
+    pool,
+    nodes,
+    out_ids,
+    out_cosines,
 ):
     """The k best among the rows `allowed`, int64 [n]: all of them by code, those that may be the best by their vectors.
 
@@ -126,13 +137,15 @@ def search_scan(
     """
     if allowed.shape[0] <= few:
         return rank(embeddings, query, allowed, allowed.shape[0], k, out_ids, out_cosines)
-    quantise_query(query, signs, room, weights)
+    factor = quantise_query(query, signs, room, weights)
     margin, worst, size = margin_of(weights), np.int64(1) << 32, 0
+    nearby = near_query(query, centre, scale, weights, factor, margin)
+    margin *= QUERY_UNITS
     for i in range(allowed.shape[0]):
         if i + 8 < allowed.shape[0]:
             prefetch_row(codes, allowed[i + 8])
         node = allowed[i]
-        candidate = -np.int64(dot(codes, node, weights))
+        candidate = cost(codes, None, node, weights, nearby, embeddings, query)
         if candidate <= worst and insert(pool, size, pool.shape[0], pack(candidate, node)) < pool.shape[0]:
             size = min(size + 1, pool.shape[0])
             if size >= k:
@@ -143,11 +156,25 @@ def search_scan(
 
 @kernel
 def scan_many(
-    codes, embeddings, signs, queries, k, few, allowed, room, weights, pool, nodes, out_ids, out_cosines
+    codes,
+    embeddings,
+    signs,
+    centre,
+    scale,
+    queries,
+    k,
+    few,
+    allowed,
+    room,
+    weights,
+    pool,
+    nodes,
+    out_ids,
+    out_cosines,
 ):
     """`search_scan` for queries float32 [Q, D]; k rows are allowed at least."""
     for i in range(queries.shape[0]):
         search_scan(
-            codes, embeddings, signs, queries[i], k, few, allowed, room, weights, pool, nodes, out_ids[i],
-            out_cosines[i],
+            codes, embeddings, signs, centre, scale, queries[i], k, few, allowed, room, weights, pool, nodes,
+            out_ids[i], out_cosines[i],
         )  # fmt: skip

@@ -13,9 +13,10 @@ from semantic_media_search.index.coded_rows import CodedRows
 from semantic_media_search.index.file_format import Header, Section
 from semantic_media_search.index.graph import Graph
 from semantic_media_search.index.invariants import check_graph
+from semantic_media_search.index.landmarks import landmarks_of
 from semantic_media_search.records import F32, U8
 
-_VERIFIED_AT_OPENING = ("levels", "links", "upper", "offsets", "centre", "deleted", "fitted")
+_VERIFIED_AT_OPENING = ("levels", "links", "upper", "offsets", "centre", "deleted", "fitted", "landmarks")
 """All sections but the codes and their norms, which are most of the file and hold no ids."""
 
 
@@ -33,8 +34,8 @@ def save(path: Path, header: Header, parts: Parts) -> None:
     graph, coded = parts.graph, parts.coded
     sections: dict[str, npt.NDArray[Any]] = {
         "levels": graph.levels, "links": graph.links, "upper": graph.upper, "offsets": graph.offsets,
-        "centre": coded.centre, "norms": coded.norms, "codes": coded.codes, "deleted": parts.blocked,
-        "fitted": np.array([coded.fitted], np.int64),
+        "landmarks": graph.landmarks, "centre": coded.centre, "norms": coded.norms, "codes": coded.codes,
+        "deleted": parts.blocked, "fitted": np.array([coded.fitted], np.int64),
     }  # fmt: skip
     file_format.write(path, header, sections)
 
@@ -61,8 +62,9 @@ def load(path: Path, embeddings: F32) -> tuple[Header, Parts, dict[str, Section]
     arrays = {name: np.asarray(section.array) for name, section in sections.items()}
     try:
         graph = Graph(
-            arrays["levels"], arrays["links"], arrays["upper"], arrays["offsets"], header.entry, header.top
-        )
+            arrays["levels"], arrays["links"], arrays["upper"], arrays["offsets"], header.entry, header.top,
+            arrays.get("landmarks", np.empty(0, np.int64)),
+        )  # fmt: skip
         # The first files of this format do not say. Any number is safe: it only decides when codes are chosen anew.
         fitted = arrays.get("fitted", np.array([header.count], np.int64))
         check_graph(
@@ -83,4 +85,6 @@ def load(path: Path, embeddings: F32) -> tuple[Header, Parts, dict[str, Section]
         raise IndexFormatError(f"{path} lacks a part ({error}); {file_format.REBUILD}") from error
     if header.version == 1:  # its codes are of another kind
         coded = CodedRows.none(header.dim).grown(embeddings[: header.count], header.seed)
+    if not len(graph.landmarks):  # nor do the first files say that
+        graph.landmarks = landmarks_of(graph, coded.codes, coded.norms, header.count)
     return header, Parts(graph, coded, blocked), sections

@@ -1,14 +1,15 @@
 """Walking the graph: greedy descent through the upper layers, then a beam over one layer.
 
-Malkov & Yashunin 2018, algorithms 2 and 5. Costs are integers from the codes; lower is better. With `norms` a
-walk ranks by distance between codes (while building), without (None) by the query's inner product.
+Malkov & Yashunin 2018, algorithms 2 and 5. Costs are integers, nearly all from the codes; lower is better. With
+`norms` a walk ranks by distance between codes (while building), without (None) by the query's inner product.
 """
 
 import numpy as np
 
 from semantic_media_search.index.graph import I32
 from semantic_media_search.index.instructions import dot, prefetch_row
-from semantic_media_search.index.jit import kernel
+from semantic_media_search.index.jit import inlined_kernel, kernel
+from semantic_media_search.index.nearby import QUERY_UNITS, ROW_UNITS, cost_to_query, cost_to_row
 from semantic_media_search.index.pool import insert, merge, node_of, pack
 from semantic_media_search.records import I64
 
@@ -25,12 +26,23 @@ def beam_room(width: int) -> tuple[I32, I64]:
     return np.empty((2, GROUP * width), np.int32), np.empty(GROUP * width, np.int64)
 
 
-@kernel
-def cost(codes, norms, node, weights):
-    """What separates a node from the query: |u|^2 - 2 w.u between rows, -w.u from a query."""
+@inlined_kernel
+def cost_by_code(codes, norms, node, weights):
+    """What separates a node from the query, by its code: |u|^2 - 2 w.u between rows, -w.u from a query."""
     if norms is None:  # decided when it is compiled
-        return -np.int64(dot(codes, node, weights))
-    return np.int64(norms[node]) - 2 * np.int64(dot(codes, node, weights))
+        return -QUERY_UNITS * np.int64(dot(codes, node, weights))
+    return ROW_UNITS * (np.int64(norms[node]) - 2 * np.int64(dot(codes, node, weights)))
+
+
+@inlined_kernel
+def cost(codes, norms, node, weights, nearby, rows, vector):
+    """As `cost_by_code`; by the node's vector where it is too near for codes to tell (see `nearby`)."""
+    found = cost_by_code(codes, norms, node, weights)
+    if found >= nearby.below:
+        return found
+    if norms is None:
+        return cost_to_query(nearby, rows, node, vector)
+    return cost_to_row(nearby, rows, node, vector)
 
 
 @kernel
@@ -43,9 +55,10 @@ def link_row(offsets, level, node):
 def descend(codes, norms, upper, offsets, weights, node, top, bottom):
     """From `node`, go to the nearest neighbor while that helps, on each level from `top` down to above `bottom`.
 
-    SEARCH-LAYER with ef = 1 (algorithm 2), as the first loops of algorithms 1 and 5 use it; returns the node.
+    SEARCH-LAYER with ef = 1 (algorithm 2), as the first loops of algorithms 1 and 5 use it, by codes alone; returns the
+    node.
     """
-    best = cost(codes, norms, node, weights)
+    best = cost_by_code(codes, norms, node, weights)
     for level in range(top, bottom, -1):
         moved = True
         while moved:
@@ -58,10 +71,19 @@ def descend(codes, norms, upper, offsets, weights, node, top, bottom):
             for i in range(links.shape[0]):
                 if links[i] < 0:
                     break
-                candidate = cost(codes, norms, links[i], weights)
+                candidate = cost_by_code(codes, norms, links[i], weights)
                 if candidate < best:
                     best, node, moved = candidate, np.int64(links[i]), True
     return node
+
+
+@kernel
+def next_epoch(visited, epoch):
+    """The mark of the next walk in `visited`, uint8 [N], which is wiped when all marks are used up."""
+    if epoch == 255:
+        visited[:] = 0
+        return 1
+    return epoch + 1
 
 
 @kernel
@@ -82,7 +104,24 @@ def expand(links, row, visited, epoch, fresh, count):
 
 
 @kernel
-def beam(codes, norms, links, offsets, level, weights, pool, size, ef, visited, epoch, fresh, better):
+def beam(
+    codes,
+    norms,
+    links,
+    offsets,
+    level,
+    weights,
+    nearby,
+    rows,
+    vector,
+    pool,
+    size,
+    ef,
+    visited,
+    epoch,
+    fresh,
+    better,
+):
     """Search one layer: expand the best unexpanded of the `ef` best, until all of them are (algorithm 2).
 
     `pool`, int64 [>= ef], holds `size` keys to begin with, whose nodes are marked in `visited`; returns how many
@@ -111,7 +150,7 @@ def beam(codes, norms, links, offsets, level, weights, pool, size, ef, visited, 
             if i < coming:
                 prefetch_row(codes, fresh[following, i])
             node = fresh[now, i]
-            key = pack(cost(codes, norms, node, weights), node)
+            key = pack(cost(codes, norms, node, weights, nearby, rows, vector), node)
             if size == ef and key >= pool[size - 1]:
                 continue
             if ef >= MERGED_FROM:

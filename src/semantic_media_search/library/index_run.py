@@ -137,7 +137,9 @@ def build_graph(
     index = HNSWIndex(generation.model.dim, m=settings.m, ef_construction=settings.ef_construction)
     if version:
         try:
-            index = HNSWIndex.load(folder / str(name), vectors)
+            held = HNSWIndex.load(folder / str(name), vectors)
+            held.verify()  # what is damaged must not be written again, with sums that are right
+            index = held
         except IndexFormatError as error:
             whole = False
             progress.note(_BUILT_ANEW.format(without_advice(error)))
@@ -157,12 +159,21 @@ def build_graph(
 
 
 def _version_of_graph(folder: Path, generation: Generation, progress: Progress) -> int:
-    """The version of the file that holds the generation's graph; 0 where there is none that can be read."""
+    """The version of the file that holds the generation's graph; 0 where there is none, or no such one.
+
+    Raises OSError where a file that is there cannot be read: it may be whole.
+    """
     if generation.index_file is None:
         return 0
+    path = folder / generation.index_file
     try:
-        header, _ = file_format.read(folder / generation.index_file)
-    except (OSError, IndexFormatError) as error:
+        header, _ = file_format.read(path)
+        if (header.count, header.dim) != (generation.indexed_rows, generation.model.dim):
+            raise IndexFormatError(
+                f"{path} holds {header.count} rows of {header.dim} dimensions where {generation.indexed_rows} of "
+                f"{generation.model.dim} were committed"
+            )
+    except (FileNotFoundError, IsADirectoryError, IndexFormatError) as error:
         progress.note(_BUILT_ANEW.format(without_advice(error)))
         return 0
     return header.version

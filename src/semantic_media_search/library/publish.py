@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from semantic_media_search.embeddings.embed_store import VECTORS_NAME, EmbeddingStore, write_embeddings_index
-from semantic_media_search.ingest.catalog import Catalog, Commit
+from semantic_media_search.ingest.catalog import Catalog, Commit, Generation
 from semantic_media_search.ingest.metadata_store import MetadataWriter, write_metadata
 from semantic_media_search.library.durability import sync_folder
 from semantic_media_search.library.paths import EMBEDDINGS, EMBEDDINGS_INDEX, GRAPH, LibraryPaths
@@ -59,8 +59,9 @@ def publish(paths: LibraryPaths, catalog: Catalog, commit: Commit) -> None:
                 np.array(store.frame_ids),
                 frozenset(store.rows_of(removed).tolist()),
             )
-        # One that is gone is built anew by the next index run, and published then.
-        if generation.index_file and (folder / generation.index_file).exists():
+        if not _has_graph(paths, generation):
+            (paths.root / GRAPH).unlink(missing_ok=True)
+        elif generation.index_file:
             _link(folder / generation.index_file, paths.root / GRAPH)
     _write_stamp(paths, commit, frames)
 
@@ -69,11 +70,17 @@ def _named(commit: Commit) -> list[object]:
     return [commit.commit_id, commit.created_at]
 
 
+def _has_graph(paths: LibraryPaths, generation: Generation) -> bool:
+    """Whether the generation's graph is there: one that is gone is built anew, and published, by the next index run."""
+    file = generation.index_file
+    return file is not None and (paths.generation(generation.generation) / file).exists()
+
+
 def _are_there(paths: LibraryPaths, commit: Commit, stamp: dict[str, Any]) -> bool:
     wanted = [paths.metadata]
     if commit.generation is not None and commit.generation.rows:
         wanted += [paths.root / EMBEDDINGS, paths.root / EMBEDDINGS_INDEX]
-    if commit.generation is not None and commit.generation.index_file:
+    if commit.generation is not None and _has_graph(paths, commit.generation):
         wanted.append(paths.root / GRAPH)
     return all(path.exists() for path in wanted) and paths.metadata.stat().st_size == stamp["metadata_bytes"]
 

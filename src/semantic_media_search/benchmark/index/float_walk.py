@@ -19,9 +19,9 @@ from semantic_media_search.benchmark.index.curves import RECALLS, Line, curves, 
 from semantic_media_search.benchmark.index.vectors import Vectors
 from semantic_media_search.index import file_format, walk
 from semantic_media_search.index.hnsw import HNSWIndex
+from semantic_media_search.index.inner_product import inner_product
 from semantic_media_search.index.jit import kernel
 from semantic_media_search.index.pool import node_of, pack
-from semantic_media_search.index.search import exact_cosine
 from semantic_media_search.records import F32, I64
 
 _UNITS = 1 << 24
@@ -30,15 +30,23 @@ FLOATS = "float32 on the same graph"
 
 
 @kernel
-def float_cost(rows, norms, node, query):  # noqa: ARG001 - in place of `walk.cost`
+def float_cost(rows, norms, node, query):  # noqa: ARG001 - in place of `walk.cost_by_code`
     """A cosine as an integer cost; lower is better."""
-    return -np.int64(exact_cosine(rows, node, query) * _UNITS)
+    return -np.int64(inner_product(rows[node], query) * _UNITS)
+
+
+@kernel
+def float_cost_too(rows, norms, node, query, nearby, vectors, vector):  # noqa: ARG001 - in place of `walk.cost`
+    """As `float_cost`: there is nothing finer."""
+    return float_cost(rows, norms, node, query)
 
 
 def _on_floats(kernel_of_codes: Any, name: str) -> Any:
-    """One of `index.walk`'s kernels, compiled with `float_cost` in place of its own `cost`."""
+    """One of `index.walk`'s kernels, compiled with cosines in place of its own costs."""
     function = getattr(kernel_of_codes, "py_func", kernel_of_codes)
-    same = FunctionType(function.__code__, vars(walk) | {"cost": float_cost}, name)
+    same = FunctionType(
+        function.__code__, vars(walk) | {"cost": float_cost_too, "cost_by_code": float_cost}, name
+    )
     same.__qualname__ = name  # by which the compiler keeps what it made
     return kernel(same)
 
@@ -54,15 +62,27 @@ def float_search_many(
     """The best rows of each query, float32 [Q, D], into `out`, int64 [Q, K]; `visited` is uint8 [N], all zero."""
     epoch = 0
     for i in range(queries.shape[0]):
-        if epoch == 255:
-            visited[:] = 0
-            epoch = 0
-        epoch += 1
+        epoch = walk.next_epoch(visited, epoch)
         node = float_descend(rows, None, upper, offsets, queries[i], entry, top, 0)
         visited[node] = np.uint8(epoch)
         pool[0] = pack(float_cost(rows, None, node, queries[i]), node)
         size = float_beam(
-            rows, None, links, offsets, 0, queries[i], pool, 1, ef, visited, np.uint8(epoch), fresh, better
+            rows,
+            None,
+            links,
+            offsets,
+            0,
+            queries[i],
+            None,
+            rows,
+            queries[i],
+            pool,
+            1,
+            ef,
+            visited,
+            np.uint8(epoch),
+            fresh,
+            better,
         )
         for j in range(min(size, out.shape[1])):
             out[i, j] = node_of(pool[j])
