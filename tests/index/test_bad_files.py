@@ -159,7 +159,7 @@ def test_a_bad_array_is_found_at_opening(
     file_format.write(tmp_path / "index.bin", header, arrays)
     with pytest.raises(IndexFormatError, match=message) as caught:
         HNSWIndex.load(tmp_path / "index.bin", rows)
-    assert "run `media-search doctor`, then `media-search index`" in str(caught.value)
+    assert "run `media-search index`" in str(caught.value)
 
 
 def test_the_same_file_unchanged_is_opened(tmp_path: Path, rows: F32, written: tuple[Header, Arrays]) -> None:

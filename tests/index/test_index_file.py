@@ -148,7 +148,7 @@ def _found(path: Path, data: bytes, rows: F32 = OLD_ROWS) -> bool:
         index.search_batch(rows, 5)  # whatever was opened can be searched without harm
         index.verify()
     except IndexFormatError as error:
-        assert "run `media-search doctor`, then `media-search index`" in str(error)
+        assert "run `media-search index`" in str(error)
         return True
     return False
 

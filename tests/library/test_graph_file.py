@@ -9,6 +9,7 @@ import pytest
 from fakes import ColourEncoder, Noting, paint
 from semantic_media_search.config import Settings
 from semantic_media_search.embeddings.embed_store import EmbeddingStore
+from semantic_media_search.errors import LibraryError
 from semantic_media_search.index import file_format
 from semantic_media_search.index.hnsw import HNSWIndex
 from semantic_media_search.library import Library
@@ -79,6 +80,14 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
 
 
+def flip(path: Path) -> None:
+    """A byte of the codes, which opening does not look at."""
+    codes = file_format.read(path)[1]["codes"]
+    damaged = bytearray(path.read_bytes())
+    damaged[codes.offset + 1] ^= 255
+    path.write_bytes(damaged)
+
+
 def misdirect(path: Path) -> None:
     header, sections = file_format.read(path)
     arrays = {name: np.array(section.array) for name, section in sections.items()}
@@ -88,20 +97,31 @@ def misdirect(path: Path) -> None:
 
 @pytest.mark.parametrize("new", [0, 1])
 @pytest.mark.parametrize(
-    ("harm", "said"), [(Path.unlink, "No such file"), (cut, "is no index file"), (misdirect, "name nodes")]
+    ("harm", "said"),
+    [
+        (Path.unlink, "is missing"),
+        (cut, "is no index file"),
+        (misdirect, "name nodes"),
+        (flip, "is damaged in its section 'codes'"),
+    ],
 )
 def test_a_graph_that_cannot_be_used_is_built_anew(
     library: Library, harm: Callable[[Path], None], said: str, new: int, tmp_path: Path
 ) -> None:
-    harm(graph_of(library))
+    """And nothing that is damaged is written again, with sums that are right."""
+    path = graph_of(library)
+    harm(path)
+    problems = [found.problem for found in library.doctor(repair=False) if found.path == str(path)]
+    assert len(problems) == 1
+    assert said in problems[0]
+    assert str(path) not in problems[0], "that stands before it"
     if new:
         paint(tmp_path / "photos" / "more.png", "white", seed=9)
         library.ingest()
     progress = Noting()
     assert library.build_index("colours", progress).embedded == new
     if harm is misdirect and not new:
-        assert not progress.notes, "no run reads the whole of a file that it does not need"
-        assert said in library.doctor(repair=False)[0].problem
+        assert not progress.notes, "its sums are right: no program of ours writes such a file"
         library.doctor(repair=True)
         library.build_index("colours", progress)
     else:
@@ -126,21 +146,6 @@ def test_a_graph_of_other_rows_than_were_committed_is_built_anew(library: Librar
     assert "holds 2 rows" in progress.notes[0]
     assert "where 4 of" in progress.notes[0]
     check(library)
-
-
-def test_damaged_codes_are_not_written_again(library: Library, tmp_path: Path) -> None:
-    """Opening does not look at them; written again they would have sums that are right."""
-    path = graph_of(library)
-    codes = file_format.read(path)[1]["codes"]
-    damaged = bytearray(path.read_bytes())
-    damaged[codes.offset + 1] ^= 255
-    path.write_bytes(damaged)
-    paint(tmp_path / "photos" / "more.png", "white", seed=9)
-    library.ingest()
-    progress = Noting()
-    library.build_index("colours", progress)
-    assert "is damaged in its section 'codes'" in progress.notes[0]
-    check(library, len(COLOURS) + 1)
 
 
 def test_a_graph_that_cannot_be_read_now_is_left_alone(
@@ -171,3 +176,17 @@ def test_the_name_of_a_graph_that_is_gone_is_taken_away(library: Library, tmp_pa
     assert (library.paths.root / "embeddings.idx").stat().st_mtime_ns == written, "nothing changed since"
     library.build_index("colours")
     assert published.samefile(graph_of(library))
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, cut, misdirect])
+def test_a_search_that_needs_a_graph_that_cannot_be_used_says_what_to_run(
+    library: Library, harm: Callable[[Path], None]
+) -> None:
+    """The API makes a 503 of it, with the advice: it is an error of the library, not of the server."""
+    harm(graph_of(library))
+    by_graph = Library(library.settings, lambda name: ColourEncoder(), exact_below=0)
+    with pytest.raises(LibraryError, match="run `media-search index` to make it anew"):
+        by_graph.view()
+    by_graph.build_index("colours")
+    if harm is not misdirect:  # its sums are right: that is for doctor
+        assert by_graph.view().index is not None

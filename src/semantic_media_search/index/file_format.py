@@ -25,7 +25,7 @@ _HEADER = struct.Struct("<8sIQIIIqqIf128s")
 _SECTION = struct.Struct("<16s8sQQQQI")
 _CRC = struct.Struct("<I")
 _ALIGN = 64
-REBUILD = "run `media-search doctor`, then `media-search index`, to make it anew"
+REBUILD = "run `media-search index` to make it anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +107,13 @@ def _bring_name_to_disk(folder: Path) -> None:
 def read(path: Path) -> tuple[Header, dict[str, Section]]:
     """Map an index file: its header and its sections, whose checksums are not looked at yet.
 
-    Raises IndexFormatError where header, table or the zeros between sections are damaged, or the file is shorter or
-    longer than they say.
+    Raises IndexFormatError where the file is missing, header, table or the zeros between sections are damaged, or it
+    is shorter or longer than they say.
     """
     try:
         data = np.memmap(path, np.uint8, mode="r")
+    except FileNotFoundError as error:
+        raise IndexFormatError(f"{path} is missing; {REBUILD}") from error
     except ValueError as error:
         raise IndexFormatError(f"{path} is empty; {REBUILD}") from error
     if len(data) < _HEADER.size + _CRC.size or bytes(data[: len(MAGIC)]) != MAGIC:
@@ -138,7 +140,7 @@ def read(path: Path) -> tuple[Header, dict[str, Section]]:
         raw = data[at + _CRC.size + number * _SECTION.size :][: _SECTION.size].tobytes()
         name, dtype, rows, columns, offset, length, checksum = _SECTION.unpack(raw)
         if offset != expected or offset + length > len(data):
-            raise IndexFormatError(f"{path} is cut off: it ends before its section {number + 1}; {REBUILD}")
+            raise IndexFormatError(f"{path} is cut off after {len(data)} bytes; {REBUILD}")
         _check_gap(path, data, filled, offset)
         filled = offset + length
         expected = _aligned(filled)

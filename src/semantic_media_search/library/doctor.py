@@ -260,7 +260,7 @@ def _check_graph(writer: LibraryWriter, generation: Generation, *, repair: bool)
         if repair:
             writer.store_generation(replace(generation, index_file=None, indexed_rows=0), serve=True)
         remedy = _then("run `media-search index` to build it anew", repair=repair)
-        return [Finding(str(path), without_advice(error), remedy)]
+        return [Finding(str(path), without_advice(error).removeprefix(f"{path} "), remedy)]
     return []
 
 

@@ -120,7 +120,7 @@ def build_graph(
     """Bring the graph up to the generation's rows, by insertion where there is one; `commit` makes both serve.
 
     A file of an older format is written anew, since each opening would make its codes; a graph whose file is missing or
-    seen to be damaged is built anew. The sample of searches that chooses ef is checked against the exact answer each
+    damaged is built anew. The sample of searches that chooses ef is checked against the exact answer each
     time, and where another recall is asked for than the last time. Without an `encoder` ef stays as it is, until the
     next call that has one.
     """
@@ -137,9 +137,7 @@ def build_graph(
     index = HNSWIndex(generation.model.dim, m=settings.m, ef_construction=settings.ef_construction)
     if version:
         try:
-            held = HNSWIndex.load(folder / str(name), vectors)
-            held.verify()  # what is damaged must not be written again, with sums that are right
-            index = held
+            index = HNSWIndex.load(folder / str(name), vectors)
         except IndexFormatError as error:
             whole = False
             progress.note(_BUILT_ANEW.format(without_advice(error)))
@@ -159,21 +157,24 @@ def build_graph(
 
 
 def _version_of_graph(folder: Path, generation: Generation, progress: Progress) -> int:
-    """The version of the file that holds the generation's graph; 0 where there is none, or no such one.
+    """The version of the file that holds the generation's graph; 0 where there is none, or no whole one.
 
-    Raises OSError where a file that is there cannot be read: it may be whole.
+    All of it is read: what is damaged must not be served, nor written again with sums that are right. Raises OSError
+    where a file that is there cannot be read: it may be whole.
     """
     if generation.index_file is None:
         return 0
     path = folder / generation.index_file
     try:
-        header, _ = file_format.read(path)
+        header, sections = file_format.read(path)
+        for section in sections.values():
+            file_format.verify(path, section)
         if (header.count, header.dim) != (generation.indexed_rows, generation.model.dim):
             raise IndexFormatError(
                 f"{path} holds {header.count} rows of {header.dim} dimensions where {generation.indexed_rows} of "
                 f"{generation.model.dim} were committed"
             )
-    except (FileNotFoundError, IsADirectoryError, IndexFormatError) as error:
+    except (IsADirectoryError, IndexFormatError) as error:
         progress.note(_BUILT_ANEW.format(without_advice(error)))
         return 0
     return header.version
