@@ -36,7 +36,7 @@ from semantic_media_search.benchmark.index.curves import (
     seconds_at,
 )
 from semantic_media_search.benchmark.index.float_walk import float_contestant
-from semantic_media_search.benchmark.index.synthetic import clip_shaped, extended
+from semantic_media_search.benchmark.index.synthetic import clip_shaped, extended, nearly_alike
 from semantic_media_search.benchmark.index.vectors import Vectors, held_out, sentences_of
 from semantic_media_search.cli import main
 from semantic_media_search.errors import ConfigError
@@ -261,6 +261,20 @@ def test_synthetic_texts_lie_apart_from_pictures() -> None:
     assert np.linalg.norm(shaped.rows.mean(axis=0)) > 0.5
 
 
+@pytest.mark.parametrize("count", [4, 60, 400])
+def test_frames_nearly_alike(count: int) -> None:
+    vectors = Vectors(clustered(count, 128), clustered(30, 128, seed=1), "x")
+    frames, like_them = nearly_alike(vectors)
+    assert frames.rows.shape == vectors.rows.shape
+    assert like_them.shape == frames.queries.shape
+    np.testing.assert_array_equal(frames.queries, vectors.queries)
+    real = (frames.rows[:, np.newaxis] == vectors.rows).all(axis=2).any(axis=1)
+    assert real.sum() == count // 2
+    nearest = (like_them @ frames.rows[~real].T).max(axis=1)
+    assert (nearest > 0.95).all()
+    assert not (like_them[:, np.newaxis] == frames.rows).all(axis=2).any(), "none is indexed itself"
+
+
 def test_rows_and_queries_are_held_apart() -> None:
     drawn = np.concatenate([clustered(50, 8), clustered(50, 8)])
     held = held_out(drawn, 1000, 20, "x")
@@ -367,7 +381,18 @@ def test_the_whole_command(
     assert main(["benchmark", "index", *options, *parts, "--output", str(output)]) == 0
     printed = capsys.readouterr().out
     found = {section.name: section for section in Result.read(output).sections}
-    wanted = ["build", "curves", "at-recall", "codes", "threads", "filters", "sweep", "clip-shaped", "growth"]
+    wanted = [
+        "build",
+        "curves",
+        "at-recall",
+        "codes",
+        "threads",
+        "filters",
+        "sweep",
+        "clip-shaped",
+        "alike",
+        "growth",
+    ]
     assert list(found) == wanted
     assert "give --photos DIR" in printed
     assert "no chart" in printed

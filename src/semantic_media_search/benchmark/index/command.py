@@ -29,7 +29,7 @@ from semantic_media_search.benchmark.index.curves import (
 from semantic_media_search.benchmark.index.float_walk import traversal_section
 from semantic_media_search.benchmark.index.loads import filter_section, growth_section, thread_section
 from semantic_media_search.benchmark.index.sweep import sweep_section
-from semantic_media_search.benchmark.index.synthetic import clip_shaped
+from semantic_media_search.benchmark.index.synthetic import clip_shaped, nearly_alike
 from semantic_media_search.benchmark.index.vectors import (
     Vectors,
     encoded_sentences,
@@ -46,7 +46,7 @@ from semantic_media_search.search.sample_queries import SAMPLE_QUERIES
 
 _OWN_VECTORS = {"clip-shaped", "photos"}
 """Parts that are measured on vectors made for them."""
-SECTIONS = ("curves", "codes", "threads", "filters", "sweep", "clip-shaped", "photos", "growth")
+SECTIONS = ("curves", "codes", "threads", "filters", "sweep", "clip-shaped", "photos", "alike", "growth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +155,11 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
         )
         session.add(cross_modal_section("photos", pair, crops, words, rounds))
 
+    def measure_alike() -> None:
+        frames, like_them = nearly_alike(vectors)
+        kinds = ("others", "near copies")
+        session.add(cross_modal_section("alike", pair, frames, like_them, rounds, "Rows nearly alike", kinds))
+
     def measure_sweep() -> None:
         fewer = Vectors(vectors.rows[: scale.sweep_rows], vectors.queries, vectors.source)
         session.add(sweep_section(fewer, scale.ms, scale.ef_constructions, rounds, build_rounds, say))
@@ -171,6 +176,7 @@ def run(arguments: argparse.Namespace, settings: Settings, say: Say) -> None:
         "sweep": measure_sweep,
         "clip-shaped": measure_clip_shaped,
         "photos": measure_photos,
+        "alike": measure_alike,
         "growth": measure_growth,
     }
     for name, measure in parts.items():

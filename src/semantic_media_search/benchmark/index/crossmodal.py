@@ -25,7 +25,13 @@ _HELD_OUT = 0.1
 
 
 def cross_modal_section(
-    name: str, makers: Mapping[str, Builder], vectors: Vectors, words: F32, rounds: int
+    name: str,
+    makers: Mapping[str, Builder],
+    vectors: Vectors,
+    words: F32,
+    rounds: int,
+    title: str = "Words against pictures",
+    kinds: tuple[str, str] = (PICTURES, WORDS),
 ) -> Section:
     """Recall and speed at each ef, for queries like the rows and for `words`, float32 [Q, D], in the same turns.
 
@@ -34,7 +40,7 @@ def cross_modal_section(
     rows: list[Row] = []
     contestants = {index: builder(vectors.rows) for index, builder in makers.items()}
     lines: dict[str, Line] = {}
-    for kind, queries in ((PICTURES, vectors.queries), (WORDS, words)):
+    for kind, queries in zip(kinds, (vectors.queries, words), strict=True):
         asked = Vectors(vectors.rows, queries, vectors.source)
         exact = exact_top(asked)
         lines |= {f"{index}, {kind}": Line(one, asked, exact) for index, one in contestants.items()}
@@ -47,7 +53,7 @@ def cross_modal_section(
         for target in _TARGETS
     ]
     charts = [Chart("Recall by ef", "ef", "recall@10", "line", log_x=True)]
-    return Section(name, f"Words against pictures: {vectors.text}", ("line", "ef"), rows, notes, charts)
+    return Section(name, f"{title}: {vectors.text}", ("line", "ef"), rows, notes, charts)
 
 
 def _row(line: str, point: Point, queries: int) -> Row:

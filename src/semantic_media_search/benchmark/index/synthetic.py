@@ -11,6 +11,7 @@ from semantic_media_search.records import F32
 _STEP = 0.35
 _BLOCK = 50_000
 _COMPONENTS = 96
+_ALIKE, _DIRECTIONS, _BURST = 0.995, 30, 50
 _GAP, _MEAN, _NOISE = 0.5, 1.5, 0.02
 
 
@@ -60,6 +61,36 @@ def clip_shaped(count: int, queries: int, dim: int = 512) -> tuple[Vectors, F32]
     pictures = unit(draw(count + queries, fading))
     texts = unit(draw(queries, np.full(_COMPONENTS, float(fading.mean()))) + gap)
     return Vectors(pictures[queries:], pictures[:queries], "synthetic vectors shaped like CLIP's"), texts
+
+
+def nearly_alike(vectors: Vectors) -> tuple[Vectors, F32]:
+    """Half of the rows as they are, and as many frames of scenes that hardly change; queries like those, [Q, D].
+
+    Half of the frames are of one scene, as from a camera that stands still, the others of bursts of 50. A frame is a
+    real row moved in 30 random directions of its scene, so that its cosine with that row is 0.995. The queries of the
+    vectors given back are the held-out real ones.
+    """
+    random = np.random.default_rng(7)
+    count, asked = len(vectors.rows), len(vectors.queries)
+    half = count // 2
+    burst = min(_BURST, max(1, half // 2))
+    bursts = max(1, half // 2 // burst)
+    scene = _frames(vectors.rows[half], max(0, count - half - bursts * burst) + asked, random)
+    more = -(-asked // bursts)
+    others = [
+        _frames(vectors.rows[(half + 1 + number) % count], burst + more, random) for number in range(bursts)
+    ]
+    rows = np.concatenate([vectors.rows[:half], scene[asked:], *(frames[:burst] for frames in others)])
+    like_bursts = np.concatenate([frames[burst:] for frames in others])
+    queries = np.concatenate([scene[: asked - asked // 2], like_bursts[: asked // 2]])
+    source = f"{half:,} {vectors.source}, and as many frames nearly alike"
+    return Vectors(rows[random.permutation(len(rows))], vectors.queries, source), queries
+
+
+def _frames(row: F32, count: int, random: np.random.Generator) -> F32:
+    directions = unit(random.standard_normal((_DIRECTIONS, len(row))))
+    apart = random.standard_normal((count, _DIRECTIONS)) @ directions / np.sqrt(_DIRECTIONS)
+    return unit(row + np.sqrt(1 / _ALIKE**2 - 1) * apart)
 
 
 def unit(rows: npt.NDArray[np.floating[Any]]) -> F32:
