@@ -1,11 +1,13 @@
 """A small library of colours, and a client that talks to its server as a browser on the same machine does."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from fastapi.testclient import TestClient
 
-from fakes import ColourEncoder, film, paint
+from fakes import COLOURS, ColourEncoder, film, paint
 from semantic_media_search.api.server import create_app
+from semantic_media_search.config import Settings
 from semantic_media_search.library import Library
 from semantic_media_search.library.index_run import embed_pending
 from semantic_media_search.library.progress import Silent
@@ -22,6 +24,15 @@ def fill(photos: Path) -> Path:
     paint(photos / "odd names" / PAYLOAD, "yellow", seed=9)
     film(photos / "film.mp4", ["black", "red", "white"], seconds_each=4)
     return photos
+
+
+def painted(folder: Path, colours: Iterable[str] = COLOURS) -> Library:
+    """A library over a photo of each colour, in `photos`; nothing is read yet."""
+    for number, colour in enumerate(colours):
+        paint(folder / "photos" / f"{colour}.png", colour, seed=number)
+    library = Library(Settings(library=folder / "library", threads=1), lambda _: ColourEncoder())
+    library.add_roots([folder / "photos"])
+    return library
 
 
 def embed(library: Library, model: str = "colours") -> None:

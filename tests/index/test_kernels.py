@@ -208,7 +208,7 @@ def test_the_beam_is_algorithm_2(index: HNSWIndex, ef: int) -> None:
     by_vector = 0
     for query in queries_of(index, seed=3):
         factor = coding.quantise_query(query, signs_of(128), rotation_room(128), weights)
-        margin = coding.margin_of(weights)
+        margin = QUERY_UNITS * coding.margin_of(weights)
         held = near_query(query, index._coded.centre, index._coded.scale, weights, factor, margin)
         pool = np.zeros(ef, np.int64)
         first = cost(codes, None, graph.entry, weights, held, index.embeddings, query)

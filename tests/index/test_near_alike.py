@@ -7,13 +7,9 @@ from semantic_media_search.index.hnsw import HNSWIndex
 from semantic_media_search.records import F32
 from semantic_media_search.search.brute_force import BruteForceIndex
 from semantic_media_search.search.recall import recall_by_distance
-from vectors import clustered
+from vectors import clustered, unit
 
 DIM = 256
-
-
-def unit(rows: np.ndarray) -> F32:
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
 def alike(count: int, cosine: float, seed: int) -> F32:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fakes import COLOURS, ColourEncoder, paint
-from semantic_media_search.config import Settings
+from colour_library import painted
+from fakes import COLOURS
 from semantic_media_search.ingest.catalog import Catalog
 from semantic_media_search.library import Library, ingest_run
 
@@ -15,11 +15,7 @@ PHOTOS = len(COLOURS)
 
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
-    for number, colour in enumerate(COLOURS):
-        paint(tmp_path / "photos" / f"{colour}.png", colour, seed=number)
-    library = Library(Settings(library=tmp_path / "library", threads=1), lambda _: ColourEncoder())
-    library.add_roots([tmp_path / "photos"])
-    return library
+    return painted(tmp_path)
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from colour_library import painted
 from fakes import ColourEncoder, Noting, paint
-from semantic_media_search.config import Settings
 from semantic_media_search.embeddings.embed_store import EmbeddingStore
 from semantic_media_search.errors import LibraryError
 from semantic_media_search.index import file_format
@@ -19,10 +19,7 @@ COLOURS = ["red", "green", "blue", "yellow"]
 
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
-    for number, colour in enumerate(COLOURS):
-        paint(tmp_path / "photos" / f"{number}.png", colour, seed=number)
-    library = Library(Settings(library=tmp_path / "library", threads=1), lambda name: ColourEncoder())
-    library.add_roots([tmp_path / "photos"])
+    library = painted(tmp_path, COLOURS)
     library.ingest()
     library.build_index("colours")
     return library

@@ -10,6 +10,7 @@ import numpy as np
 from semantic_media_search.index.codes import encode_rows, stride_of
 from semantic_media_search.index.graph import I32
 from semantic_media_search.index.instructions import STEP
+from semantic_media_search.index.jit import read_only
 from semantic_media_search.index.rotation import padded, rotation_room, signs_of
 from semantic_media_search.index.threads import share
 from semantic_media_search.records import F32, U8
@@ -118,8 +119,7 @@ def encode(embeddings: F32, centre: F32, scale: float, out: U8, norms: I32, star
     squared lengths, sum((u - 8)^2).
     """
     signs = signs_of(padded(embeddings.shape[1]))
-    rows, middle = np.asarray(embeddings).view(), centre.view()
-    rows.flags.writeable = middle.flags.writeable = False  # one type to the compiler, wherever they come from
+    rows, middle = read_only(np.asarray(embeddings)), read_only(centre)
     encode_rows(
         rows, middle, np.float32(1 / scale), signs, rotation_room(signs.shape[1]), out, norms, start, stop
     )

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from semantic_media_search.index.coded_rows import CodedRows
 from semantic_media_search.index.graph import Graph, empty_graph, grown
 from semantic_media_search.index.inner_product import inner_product
 from semantic_media_search.index.invariants import check_rules
+from semantic_media_search.index.jit import read_only
 from semantic_media_search.index.rotation import padded, signs_of
 from semantic_media_search.index.scratch import Scratch, ScratchPool
 from semantic_media_search.index.search import scan_many, search_many
@@ -36,7 +37,6 @@ from semantic_media_search.index.threads import share
 from semantic_media_search.records import F32, I64, U8, BoolMask
 
 logger = logging.getLogger(__name__)
-A = TypeVar("A", bound=np.ndarray[Any, Any])
 
 DEFAULT_EF = 50
 _DIM_LIMIT = 16_384
@@ -116,7 +116,7 @@ class HNSWIndex:
             return
         check_rows(embeddings, len(self), self.dim)
         if len(embeddings) == len(self):
-            self.embeddings = _read_only(np.asarray(embeddings))
+            self.embeddings = read_only(np.asarray(embeddings))
             return
         self._grow(embeddings, len(self), threads, linked)
 
@@ -126,7 +126,7 @@ class HNSWIndex:
         logger.debug("linking rows %d to %d", before, count)
         coded = (self._coded if before else CodedRows.none(self.dim)).grown(embeddings, self.seed, threads)
         graph = grown(self._graph if before else empty_graph(self.m), count, self.seed)
-        Builder(graph, coded, _read_only(np.asarray(embeddings)), self.ef_construction, threads).link(
+        Builder(graph, coded, read_only(np.asarray(embeddings)), self.ef_construction, threads).link(
             before, count, linked
         )
         blocked = _NOTHING_BLOCKED
@@ -142,28 +142,28 @@ class HNSWIndex:
         """
         graph = parts.graph
         self._graph = Graph(
-            _read_only(graph.levels),
-            _read_only(graph.links),
-            _read_only(graph.upper),
-            _read_only(graph.offsets),
+            read_only(graph.levels),
+            read_only(graph.links),
+            read_only(graph.upper),
+            read_only(graph.offsets),
             graph.entry,
             graph.top,
-            _read_only(graph.landmarks),
+            read_only(graph.landmarks),
         )
         coded = parts.coded
         self._coded = replace(
             coded,
-            codes=_read_only(coded.codes),
-            norms=_read_only(coded.norms),
-            centre=_read_only(coded.centre),
+            codes=read_only(coded.codes),
+            norms=read_only(coded.norms),
+            centre=read_only(coded.centre),
         )
         self._block_nodes(parts.blocked)
-        self.embeddings = _read_only(np.asarray(embeddings))
+        self.embeddings = read_only(np.asarray(embeddings))
         self._scratch = ScratchPool(len(self), 2 * self.m, padded(self.dim))
 
     def _block_nodes(self, blocked: U8) -> None:
         self._deleted = int(np.count_nonzero(blocked))
-        self._blocked = _read_only(blocked) if self._deleted else _NOTHING_BLOCKED
+        self._blocked = read_only(blocked) if self._deleted else _NOTHING_BLOCKED
 
     # deleting
 
@@ -260,7 +260,7 @@ class HNSWIndex:
             left = int(np.count_nonzero(allowed))
         if left * left <= enough:
             return Answerable(left, nodes_of(allowed, left), _NOTHING_BLOCKED)
-        return Answerable(left, None, _read_only(np.logical_not(allowed).view(np.uint8)))
+        return Answerable(left, None, read_only(np.logical_not(allowed).view(np.uint8)))
 
     def _answer(
         self, queries: F32, k: int, ef: int, answerable: Answerable, scratch: Scratch, ids: I64, cosines: F32
@@ -354,13 +354,6 @@ class HNSWIndex:
             for section in sections.values():
                 file_format.verify(path, section)
         check_rules(self._graph, self.m)
-
-
-def _read_only(array: A) -> A:
-    """A view of an array that cannot be written to."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 def _of_one_type(queries: F32) -> F32:

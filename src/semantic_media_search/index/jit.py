@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
 
 F = TypeVar("F", bound=Callable[..., Any])
+A = TypeVar("A", bound=np.ndarray[Any, Any])
 
 JIT_DISABLED: bool = bool(getattr(numba.config, "DISABLE_JIT", False))
 
@@ -46,3 +48,10 @@ def kernel(function: F) -> F:
 def inlined_kernel(function: F) -> F:
     """As `kernel`, and always part of what calls it, however large the compiler finds it."""
     return cast("F", _compiled(function, forceinline=True))
+
+
+def read_only(array: A) -> A:
+    """A view of an array that cannot be written to: of one type to the compiler, wherever the array comes from."""
+    view = array.view()
+    view.flags.writeable = False
+    return view

@@ -7,11 +7,9 @@ frames, and a walk that begins there may never see the few photographs of someth
 
 import numpy as np
 
-from semantic_media_search.index.codes import row_weights
 from semantic_media_search.index.graph import I32, Graph
-from semantic_media_search.index.jit import kernel
-from semantic_media_search.index.nearby import ROW_UNITS
-from semantic_media_search.index.walk import cost_by_code
+from semantic_media_search.index.jit import kernel, read_only
+from semantic_media_search.index.walk import cost_by_code, own_cost
 from semantic_media_search.records import I64, U8
 
 LANDMARKS = 64
@@ -24,17 +22,11 @@ def landmarks_of(graph: Graph, codes: U8, norms: I32, count: int) -> I64:
     """
     nodes = np.flatnonzero(graph.levels[:count]).astype(np.int64)
     if not len(nodes):
-        return _read_only(np.full(min(count, 1), graph.entry, np.int64))
+        return read_only(np.full(min(count, 1), graph.entry, np.int64))
     chosen = np.empty(min(LANDMARKS, len(nodes)), np.int64)
     weights = np.empty(2 * codes.shape[1], np.int8)
     count = farthest_first(codes, norms, nodes, weights, np.empty(len(nodes), np.int64), chosen)
-    return _read_only(chosen[:count])
-
-
-def _read_only(landmarks: I64) -> I64:
-    """Of one type to the compiler with those of a file."""
-    landmarks.flags.writeable = False
-    return landmarks
+    return read_only(chosen[:count])
 
 
 @kernel
@@ -47,7 +39,7 @@ def farthest_first(codes, norms, nodes, weights, apart, chosen):
     place = 0
     for number in range(chosen.shape[0]):
         chosen[number] = nodes[place]
-        own = ROW_UNITS * (np.int64(norms[nodes[place]]) + 16 * row_weights(codes, nodes[place], weights))
+        own = own_cost(codes, norms, nodes[place], weights)
         place = 0
         for i in range(nodes.shape[0]):
             distance = cost_by_code(codes, norms, nodes[i], weights) + own

@@ -13,7 +13,7 @@ from semantic_media_search.index.jit import kernel
 from semantic_media_search.index.landmarks import nearest_landmark
 from semantic_media_search.index.nearby import ROW_UNITS, apart_by_vectors, near_row
 from semantic_media_search.index.pool import cost_of, insert, node_of, pack
-from semantic_media_search.index.walk import beam, cost, descend, link_row, next_epoch
+from semantic_media_search.index.walk import beam, cost, descend, link_row, next_epoch, own_cost
 
 
 @kernel
@@ -62,8 +62,7 @@ def find_links(
     They are written into the nodes' own rows, which no search reads yet. Returns the last epoch used up.
     """
     for node in range(start, stop):
-        # What turns |v'|^2 - 2 dot(u', v) into |v'|^2 - 2 sum(v' * v).
-        own = ROW_UNITS * (np.int64(norms[node]) + 16 * row_weights(codes, node, weights))
+        own = own_cost(codes, norms, node, weights)
         nearby = near_row(sight, own)
         level = min(np.int64(levels[node]), np.int64(top))
         if level > 1:
@@ -82,23 +81,9 @@ def find_links(
                 pool[i] &= ~np.int64(1)
             layer = links if level == 0 else upper
             size = beam(
-                codes,
-                norms,
-                layer,
-                offsets,
-                level,
-                weights,
-                nearby,
-                rows,
-                rows[node],
-                pool,
-                size,
-                ef,
-                visited,
-                np.uint8(epoch),
-                fresh,
-                better,
-            )
+                codes, norms, layer, offsets, level, weights, nearby, rows, rows[node], pool, size, ef, visited,
+                np.uint8(epoch), fresh, better,
+            )  # fmt: skip
             row = layer[link_row(offsets, level, np.int64(node))]
             select_neighbors(
                 codes, norms, rows, sight, own, pool, size, row.shape[0], kept_weights, sums, row
@@ -109,22 +94,8 @@ def find_links(
 
 @kernel
 def take_links(
-    codes,
-    norms,
-    rows,
-    sight,
-    links,
-    owners,
-    targets,
-    sources,
-    bounds,
-    start,
-    stop,
-    weights,
-    kept_weights,
-    sums,
-    pool,
-):
+    codes, norms, rows, sight, links, owners, targets, sources, bounds, start, stop, weights, kept_weights, sums, pool
+):  # fmt: skip
     """Step two, for groups `start` to `stop`: a row takes in the nodes that link to it, choosing where it is full.
 
     Group g adds `sources[bounds[g]:bounds[g + 1]]` to `links[targets[g]]`; `owners` int32 gives the node of a row,
@@ -144,8 +115,7 @@ def take_links(
                 row[held + i - first] = sources[i]
             continue
         node = np.int64(owners[targets[group]]) if owners.shape[0] else np.int64(targets[group])
-        # What turns |v'|^2 - 2 dot(u', v) into |v'|^2 - 2 sum(v' * v).
-        own = ROW_UNITS * (np.int64(norms[node]) + 16 * row_weights(codes, node, weights))
+        own = own_cost(codes, norms, node, weights)
         nearby = near_row(sight, own)
         size, capacity = 0, pool.shape[0]
         for i in range(held):

@@ -61,21 +61,21 @@ def near_row(sight, own):
 def near_query(query, centre, scale, weights, factor, margin):
     """How rows are held against a query, float32 [D], whose coordinates times `factor` are `weights`.
 
-    What rounding does to a row's product with a query (`margin`, see `margin_of`) does not become less where the row is
-    near, as it does between rows. So whatever is within that of the query is compared by vector too.
+    What rounding does to a row's product with a query (`margin`, a cost, see `margin_of`) does not become less where
+    the row is near, as it does between rows. So whatever is within that of the query is compared by vector too.
     """
     total = np.int64(0)
     for i in range(weights.shape[0]):
         total += weights[i]
-    steps = np.float64(factor) / scale
+    slope = QUERY_UNITS * np.float64(factor) / scale
     # A code u stands for (u - 7.5) steps.
-    offset = QUERY_UNITS * (steps * np.float64(inner_product(query, centre)) - 7.5 * np.float64(total))
+    offset = slope * np.float64(inner_product(query, centre)) - 7.5 * QUERY_UNITS * np.float64(total)
     length = np.sqrt(np.float64(inner_product(query, query)))
-    apart = max(_BLUR * weights.shape[0] * scale**2 / 2, margin / (steps * length))
+    apart = max(_BLUR * weights.shape[0] * scale**2 / 2, margin / (slope * length))
     below = -_LIMIT
     if apart > _FINEST:
-        below = min(max(offset - QUERY_UNITS * steps * length * (1 - apart), -_LIMIT), _LIMIT)
-    return Nearby(np.int64(below), offset, -QUERY_UNITS * steps)
+        below = min(max(offset - slope * length * (1 - apart), -_LIMIT), _LIMIT)
+    return Nearby(np.int64(below), offset, -slope)
 
 
 @kernel

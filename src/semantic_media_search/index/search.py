@@ -73,7 +73,7 @@ def search_graph(
     Returns how many, or -1 where the walk met fewer than `enough` rows that are not blocked.
     """
     factor = quantise_query(query, signs, room, weights)
-    margin = margin_of(weights)
+    margin = QUERY_UNITS * margin_of(weights)
     nearby = near_query(query, centre, scale, weights, factor, margin)
     node = nearest_landmark(codes, None, landmarks, weights)
     node = descend(codes, None, upper, offsets, weights, node, min(top, 1), 0)
@@ -83,7 +83,7 @@ def search_graph(
         codes, None, links, offsets, 0, weights, nearby, embeddings, query, pool, 1, ef, visited,
         np.uint8(epoch), fresh, better,
     )  # fmt: skip
-    count, near = gather(pool, size, blocked, k, QUERY_UNITS * margin, nodes)
+    count, near = gather(pool, size, blocked, k, margin, nodes)
     if count < enough:
         return -1
     return rank(embeddings, query, nodes, near, k, out_ids, out_cosines)
@@ -114,33 +114,18 @@ def search_many(
 
 @kernel
 def search_scan(
-    codes,
-    embeddings,
-    signs,
-    centre,
-    scale,
-    query,
-    k,
-    few,
-    allowed,
-    room,
-    weights,
-    pool,
-    nodes,
-    out_ids,
-    out_cosines,
-):
+    codes, embeddings, signs, centre, scale, query, k, few, allowed, room, weights, pool, nodes, out_ids, out_cosines
+):  # fmt: skip
     """The k best among the rows `allowed`, int64 [n]: all of them by code, those that may be the best by their vectors.
 
-    Up to `few` rows are compared by their vectors at once. `pool` is as long as what the
-    codes may leave open: the best of it are kept.
+    Up to `few` rows are compared by their vectors at once. `pool` is as long as what the codes may leave open: the best
+    of it are kept.
     """
     if allowed.shape[0] <= few:
         return rank(embeddings, query, allowed, allowed.shape[0], k, out_ids, out_cosines)
     factor = quantise_query(query, signs, room, weights)
-    margin, worst, size = margin_of(weights), np.int64(1) << 32, 0
+    margin, worst, size = QUERY_UNITS * margin_of(weights), np.int64(1) << 32, 0
     nearby = near_query(query, centre, scale, weights, factor, margin)
-    margin *= QUERY_UNITS
     for i in range(allowed.shape[0]):
         if i + 8 < allowed.shape[0]:
             prefetch_row(codes, allowed[i + 8])
@@ -156,22 +141,8 @@ def search_scan(
 
 @kernel
 def scan_many(
-    codes,
-    embeddings,
-    signs,
-    centre,
-    scale,
-    queries,
-    k,
-    few,
-    allowed,
-    room,
-    weights,
-    pool,
-    nodes,
-    out_ids,
-    out_cosines,
-):
+    codes, embeddings, signs, centre, scale, queries, k, few, allowed, room, weights, pool, nodes, out_ids, out_cosines
+):  # fmt: skip
     """`search_scan` for queries float32 [Q, D]; k rows are allowed at least."""
     for i in range(queries.shape[0]):
         search_scan(

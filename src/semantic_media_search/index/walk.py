@@ -6,6 +6,7 @@ Malkov & Yashunin 2018, algorithms 2 and 5. Costs are integers, nearly all from 
 
 import numpy as np
 
+from semantic_media_search.index.codes import row_weights
 from semantic_media_search.index.graph import I32
 from semantic_media_search.index.instructions import dot, prefetch_row
 from semantic_media_search.index.jit import inlined_kernel, kernel
@@ -32,6 +33,15 @@ def cost_by_code(codes, norms, node, weights):
     if norms is None:  # decided when it is compiled
         return -QUERY_UNITS * np.int64(dot(codes, node, weights))
     return ROW_UNITS * (np.int64(norms[node]) - 2 * np.int64(dot(codes, node, weights)))
+
+
+@kernel
+def own_cost(codes, norms, node, weights):
+    """Fill `weights` with a row's own code, to hold others against it; returns what makes their costs square distances.
+
+    That is |v|^2, and what turns |v'|^2 - 2 dot(u', v) into |v'|^2 - 2 sum(v' * v).
+    """
+    return ROW_UNITS * (np.int64(norms[node]) + 16 * row_weights(codes, node, weights))
 
 
 @inlined_kernel

@@ -59,10 +59,11 @@ def publish(paths: LibraryPaths, catalog: Catalog, commit: Commit) -> None:
                 np.array(store.frame_ids),
                 frozenset(store.rows_of(removed).tolist()),
             )
-        if not _has_graph(paths, generation):
+        graph = _graph_of(paths, generation)
+        if graph is None:
             (paths.root / GRAPH).unlink(missing_ok=True)
-        elif generation.index_file:
-            _link(folder / generation.index_file, paths.root / GRAPH)
+        else:
+            _link(graph, paths.root / GRAPH)
     _write_stamp(paths, commit, frames)
 
 
@@ -70,17 +71,19 @@ def _named(commit: Commit) -> list[object]:
     return [commit.commit_id, commit.created_at]
 
 
-def _has_graph(paths: LibraryPaths, generation: Generation) -> bool:
-    """Whether the generation's graph is there: one that is gone is built anew, and published, by the next index run."""
-    file = generation.index_file
-    return file is not None and (paths.generation(generation.generation) / file).exists()
+def _graph_of(paths: LibraryPaths, generation: Generation) -> Path | None:
+    """The generation's graph; None also where it is gone: the next index run builds it anew, and publishes that."""
+    if generation.index_file is None:
+        return None
+    path = paths.generation(generation.generation) / generation.index_file
+    return path if path.exists() else None
 
 
 def _are_there(paths: LibraryPaths, commit: Commit, stamp: dict[str, Any]) -> bool:
     wanted = [paths.metadata]
     if commit.generation is not None and commit.generation.rows:
         wanted += [paths.root / EMBEDDINGS, paths.root / EMBEDDINGS_INDEX]
-    if commit.generation is not None and _has_graph(paths, commit.generation):
+    if commit.generation is not None and _graph_of(paths, commit.generation) is not None:
         wanted.append(paths.root / GRAPH)
     return all(path.exists() for path in wanted) and paths.metadata.stat().st_size == stamp["metadata_bytes"]
 

@@ -33,9 +33,9 @@ def cross_modal_section(
     title: str = "Words against pictures",
     kinds: tuple[str, str] = (PICTURES, WORDS),
 ) -> Section:
-    """Recall and speed at each ef, for queries like the rows and for `words`, float32 [Q, D], in the same turns.
+    """Recall and speed at each ef, for the vectors' own queries and for `words`, float32 [Q, D], in the same turns.
 
-    Notes say which ef either kind needs for a recall.
+    `kinds` are the names of the two; notes say which ef either needs for a recall.
     """
     rows: list[Row] = []
     contestants = {index: builder(vectors.rows) for index, builder in makers.items()}

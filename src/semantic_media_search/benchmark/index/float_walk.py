@@ -67,23 +67,9 @@ def float_search_many(
         visited[node] = np.uint8(epoch)
         pool[0] = pack(float_cost(rows, None, node, queries[i]), node)
         size = float_beam(
-            rows,
-            None,
-            links,
-            offsets,
-            0,
-            queries[i],
-            None,
-            rows,
-            queries[i],
-            pool,
-            1,
-            ef,
-            visited,
-            np.uint8(epoch),
-            fresh,
-            better,
-        )
+            rows, None, links, offsets, 0, queries[i], None, rows, queries[i], pool, 1, ef, visited,
+            np.uint8(epoch), fresh, better,
+        )  # fmt: skip
         for j in range(min(size, out.shape[1])):
             out[i, j] = node_of(pool[j])
     visited[:] = 0
